@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from equipoise import files, layout
-from equipoise.params import Gap, Model, Runtime, Train, TrainJob, Warmup, WarmupJob
+from equipoise.params import Gap, Model, Runtime, SearchJob, Train, TrainJob, Warmup, WarmupJob
 from equipoise.stages.job import Job
 
 SHAPES = {"audio": (9, 8), "video": (2, 12, 12, 3), "image": (12, 12, 3)}
@@ -114,6 +114,17 @@ def train_settings(options=None, warm=False, train=TRAIN, model=MODEL):
     )
 
 
+def search_settings(train, trials=1, train_changes=(), option_changes=()):
+    return SearchJob(
+        trials=trials,
+        draw_seed=0,
+        seed=0,
+        train_changes=list(train_changes),
+        option_changes=list(option_changes),
+        train=train,
+    )
+
+
 def run_warmup(seed=0, **settings):
     from equipoise.stages import gap, warmup
 
@@ -124,11 +135,11 @@ def run_warmup(seed=0, **settings):
 def run_train(
     method, options=None, warm=False, seed=0, runtime=None, **settings
 ) -> dict[str, Path]:
-    from equipoise.stages import train
+    from equipoise.stages import search, train
 
-    train.run(
-        job("train", method, seed, **(runtime or {})), train_settings(options, warm, **settings)
-    )
+    told = train_settings(options, warm, **settings)
+    search.run(job("search", method), search_settings(told))
+    train.run(job("train", method, seed, **(runtime or {})), told)
     return layout.train("toy", method, str(seed))
 
 

@@ -24,6 +24,7 @@ STAGE_HELP = {
     "split": "assign every sample to training, validation or test, without leakage",
     "warmup": "train jointly until every modality is fit well enough to be compared",
     "gap": "measure per-sample modality gaps and fit the Gaussian mixture to them",
+    "search": "try hyper-parameters of one method and choose on the validation split",
     "train": "train one method with one seed; an interrupted run continues where it was",
     "evaluate": "measure a trained model on the validation and the test split",
     "compare": "gather all runs into the table, the curves and the report",

@@ -1,4 +1,4 @@
-"""The one exception that users see."""
+"""The exceptions that users see."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,6 +9,10 @@ class UserError(Exception):
 
     The command line prints the message without a traceback and exits with status 2.
     """
+
+
+class DivergedError(UserError):
+    """The loss became NaN or infinite: a hyper-parameter search goes on with the next trial."""
 
 
 def nearest(name: str, known: Iterable[object]) -> str:

@@ -14,6 +14,7 @@ CELL = {
     "split": ("dataset",),
     "warmup": ("dataset", "seed"),
     "gap": ("dataset", "seed"),
+    "search": ("dataset", "method"),
     "train": ("dataset", "method", "seed"),
     "evaluate": ("dataset", "method", "seed"),
     "compare": (),
@@ -69,6 +70,12 @@ def gap(dataset: str, seed: str) -> dict[str, Path]:
         "histogram": folder / "histogram.png",
         "subset": folder / "subset.csv",
     }
+
+
+def search(dataset: str, method: str) -> dict[str, Path]:
+    """The settings that the hyper-parameter search chose, and every trial it made."""
+    folder = Path("results/search", dataset, method)
+    return {"chosen": folder / "chosen.json", "trials": folder / "trials.csv"}
 
 
 def train(dataset: str, method: str, seed: str) -> dict[str, Path]:

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = ROOT / "tests/workflow/stand_in"
-#: Two data sets (one of them a user's folder), both kinds of method, one seed: 19 jobs.
+#: Two data sets (one of them a user's folder), both kinds of method, one seed: 23 jobs.
 GRID = {
     "datasets": {
         "keypad": {"download": {"seed": 3}, "extract": {}, "split": {}, "train": {}},
@@ -21,6 +21,7 @@ GRID = {
     },
     "methods": {"from_scratch": {"joint": {}}, "from_warmup": {"gmm-adaptive": {}}},
     "seeds": [0],
+    "search": {"trials": 1, "seed": 0, "train": [{"learning_rate": 0.01}], "options": {}},
 }
 
 

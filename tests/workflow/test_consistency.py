@@ -92,6 +92,7 @@ FILL = {
     "train": {"learning_rate": 0.5},
     "joint": {"heads": "trained"},
     "gmm-adaptive": {"beta": 0.25},
+    "options": {"joint": [{"heads": "trained"}]},
 }
 WORDS = [
     *("official", "random", "conv_frames", "conv_spectrogram", "sum", "probe", "split", "sgd"),
@@ -107,6 +108,8 @@ def others(key, value):
         return [word for word in WORDS if word != value]
     if isinstance(value, dict):
         return [FILL[key]]
+    if isinstance(value, list):
+        return [[*value, {"learning_rate": 0.5}]]
     return [value + 1, value / 2 or 0.5, value - 1]
 
 
@@ -164,7 +167,10 @@ def test_every_parameter_makes_both_tools_rerun_the_same_jobs(fresh):
             for cell in dvc.values()
             if any(f"{key}.".startswith(f"{name}.") for name in cell["params"])
         }
-        assert snakemake == stale, key
+        if path == ("search", "options"):  # DVC knows no table that may lack a method
+            assert snakemake < stale
+        else:
+            assert snakemake == stale, key
         assert bool(stale) == (path[0] != "runtime"), key
         seen |= stale
     assert seen == set(before)

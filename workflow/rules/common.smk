@@ -88,7 +88,8 @@ def code(stage):
 
 def train_inputs(wildcards):
     """Features and split; a method that continues from the warm-up also reads what came of it."""
-    cell = (wildcards.dataset, wildcards.seed)
+    # The trials of a search are trained with the first seed.
+    cell = (wildcards.dataset, wildcards.get("seed", str(PARAMS.seeds[0])))
     needed = paths(layout.features(wildcards.dataset), "features")
     needed |= paths(layout.split(wildcards.dataset), "split")
     if wildcards.method in PARAMS.methods.from_warmup:

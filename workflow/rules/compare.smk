@@ -33,6 +33,7 @@ rule compare:
         evaluated=grid(*EVALUATE.values()),
         trained=grid(rules.train.output.model, rules.train.output.history),
         gaps=grid(*GAP.values()),
+        searched=grid(*SEARCH.values()),
         warmups=grid(WARMUP["model"], WARMUP["history"]),
         splits=grid(*SPLIT.values()),
         extracted=grid(FEATURES["rejects"], FEATURES["record"]),

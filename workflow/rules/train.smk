@@ -1,9 +1,10 @@
-# From arrays to models: warmup, gap, train. One thread each, so that jobs run side by side;
+# From arrays to models: warmup, gap, search, train. One thread each, so that jobs run side by side;
 # `--set-threads train=8` gives them more, `--set-resources train:gpu=1 --resources gpu=1` lets
 # them share one GPU in turn (the cluster profile sets both).
 
 WARMUP = paths(layout.warmup("{dataset}", "{seed}"))
 GAP = paths(layout.gap("{dataset}", "{seed}"))
+SEARCH = paths(layout.search("{dataset}", "{method}"))
 
 
 rule warmup:
@@ -48,9 +49,28 @@ rule gap:
         command("gap")
 
 
+rule search:
+    input:
+        unpack(train_inputs),
+        code=code("search"),
+    output:
+        **SEARCH,
+    log:
+        "logs/search/{dataset}/{method}.log",
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        settings=settings("search"),
+    shell:
+        command("search")
+
+
 rule train:
     input:
         unpack(train_inputs),
+        chosen=SEARCH["chosen"],
         code=code("train"),
     output:
         **paths(layout.train("{dataset}", "{method}", "{seed}")),

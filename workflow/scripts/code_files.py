@@ -56,11 +56,11 @@ def code_files(
     if stage == "download":
         own_data = "folder" in parameters.datasets[dataset].download
         modules.append(f"equipoise.data.{'folder' if own_data else f'datasets.{dataset}'}")
-    if stage in ("warmup", "gap", "train", "evaluate"):
+    if stage in ("warmup", "gap", "search", "train", "evaluate"):
         encoders = set(parameters.model.encoders.values())
         modules += [f"equipoise.models.encoders.{encoder}" for encoder in encoders]
-    keys = [method] if stage in ("train", "evaluate") else []
-    continued = stage == "train" and method in parameters.methods.from_warmup
+    keys = [method] if stage in ("search", "train", "evaluate") else []
+    continued = stage in ("search", "train") and method in parameters.methods.from_warmup
     if stage in ("warmup", "gap") or continued:
         keys.append(WARMUP)
     for name, _, _ in map(registry.method_of, keys):
@@ -136,7 +136,7 @@ def _data_files(folder: Path, name: str) -> Iterator[Path]:
 
 def list_path(stage: str, dataset: str = "", method: str = "") -> Path:
     """Return where DVC finds the list of one job's source files."""
-    part = {"download": dataset, "train": method, "evaluate": method}.get(stage)
+    part = {"download": dataset, "search": method, "train": method, "evaluate": method}.get(stage)
     return LISTS / stage / f"{part}.sha256" if part else LISTS / f"{stage}.sha256"
 
 

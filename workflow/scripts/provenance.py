@@ -35,6 +35,7 @@ SHARED = tuple(
             "models/warmup",
             "models/train",
             "results/gap",
+            "results/search",
             "results/evaluate",
         ),
     )

@@ -16,6 +16,7 @@ from equipoise.params.sections import (
     Gap,
     Model,
     Runtime,
+    Search,
     Split,
     Train,
     Warmup,
@@ -52,6 +53,7 @@ class Params(Section):
     model: Model = Model()
     warmup: Warmup = Warmup()
     gap: Gap = Gap()
+    search: Search = Search()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
     compare: Compare = Compare()
@@ -81,6 +83,7 @@ class Params(Section):
             for name, options in getattr(self.methods, start).items():
                 registry.check_method(name, options, start)
         known(self.compare.baseline, self.method_names, "compare.baseline: method")
+        self._check_search()
         for name in self.datasets:
             if self.methods.from_warmup and self.warmup.epochs >= self.train_of(name).epochs:
                 raise ValueError(
@@ -88,6 +91,27 @@ class Params(Section):
                     f"({self.train_of(name).epochs}) of {name!r} to the methods in from_warmup"
                 )
         return self
+
+    def _check_search(self) -> None:
+        search = self.search
+        for change in search.train:
+            if fixed := change.keys() & {"epochs", "selection"}:
+                raise ValueError(f"search.train: {min(fixed)!r} is the same for every trial")
+            for name in self.datasets:
+                merged(self.train_of(name), change, "search.train")
+        for method in search.options:
+            known(method, self.method_names, "search.options: method")
+        for start in ("from_scratch", "from_warmup"):
+            for method, options in getattr(self.methods, start).items():
+                changes = search.options.get(method, [])
+                for change in changes:
+                    registry.check_method(method, {**options, **change}, start)
+                if (1 + len(search.train)) * (1 + len(changes)) < search.trials:
+                    raise ValueError(
+                        f"search.trials is {search.trials}, but the candidates for {method!r} make "
+                        f"only {(1 + len(search.train)) * (1 + len(changes))} settings; "
+                        "add some to search.train"
+                    )
 
     @property
     def method_names(self) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from equipoise.params.grid import Params
-from equipoise.params.section import Section
+from equipoise.params.section import Section, merged, overlay
 from equipoise.params.sections import Compare, Evaluate, Extract, Gap, Model, Split, Train, Warmup
 
 
@@ -31,6 +32,28 @@ class TrainJob(Section):
     warmup: Warmup | None = None
     gap: Gap | None = None
     options: dict[str, Any]
+
+    def changed(self, train: Mapping[str, Any], options: Mapping[str, Any]) -> TrainJob:
+        """Return these settings with changes of section ``train`` and of the method's options."""
+        return self.model_copy(
+            update={
+                "train": merged(self.train, train, "train"),
+                "options": overlay(self.options, options),
+            }
+        )
+
+
+class SearchJob(Section):
+    """Settings of one ``search`` job."""
+
+    trials: int
+    draw_seed: int
+    seed: int
+    """Of every trial: the first of the grid."""
+    train_changes: list[dict[str, Any]]
+    option_changes: list[dict[str, Any]]
+    train: TrainJob
+    """The settings that the trials change."""
 
 
 class CompareJob(Section):
@@ -61,16 +84,18 @@ def job_settings(params: Params, stage: str, dataset: str = "", method: str = ""
             )
         case "gap":
             return params.gap
-        case "train":
-            warm = method in params.methods.from_warmup
-            table = params.methods.from_warmup if warm else params.methods.from_scratch
-            return TrainJob(
-                model=params.model,
-                train=params.train_of(dataset),
-                warmup=params.warmup if warm else None,
-                gap=params.gap if warm else None,
-                options=table[method],
+        case "search":
+            search = params.search
+            return SearchJob(
+                trials=search.trials,
+                draw_seed=search.seed,
+                seed=params.seeds[0],
+                train_changes=search.train,
+                option_changes=search.options.get(method, []),
+                train=_train_job(params, dataset, method),
             )
+        case "train":
+            return _train_job(params, dataset, method)
         case "evaluate":
             return params.evaluate
         case "compare":
@@ -83,12 +108,25 @@ def job_settings(params: Params, stage: str, dataset: str = "", method: str = ""
     raise ValueError(f"no stage {stage!r}")
 
 
+def _train_job(params: Params, dataset: str, method: str) -> TrainJob:
+    warm = method in params.methods.from_warmup
+    table = params.methods.from_warmup if warm else params.methods.from_scratch
+    return TrainJob(
+        model=params.model,
+        train=params.train_of(dataset),
+        warmup=params.warmup if warm else None,
+        gap=params.gap if warm else None,
+        options=table[method],
+    )
+
+
 JOBS: dict[str, type[Section]] = {
     "download": DownloadJob,
     "extract": Extract,
     "split": Split,
     "warmup": WarmupJob,
     "gap": Gap,
+    "search": SearchJob,
     "train": TrainJob,
     "evaluate": Evaluate,
     "compare": CompareJob,

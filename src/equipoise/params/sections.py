@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -137,6 +137,24 @@ class Train(Section):
     """Augmentation: longest masked part of the time axis of spectrograms (0: off)."""
     selection: Literal["validation", "last", "oracle_test"] = "validation"
     """Which epoch is kept: best on validation; the last; best on test (for ablation only)."""
+
+
+class Search(Section):
+    """Stage search: the same number of hyper-parameter trials for every method of the grid.
+
+    Trial 1 is the settings as they stand in the other sections; the others are drawn at random,
+    none twice, from all pairs of a change in ``train`` and a change in ``options`` (Bergstra and
+    Bengio, JMLR 2012). Validation accuracy, then loss, decides.
+    """
+
+    trials: Positive = 1
+    """Trials of each method; 1: nothing is tried, the settings are those that stand here."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the draw. The trials themselves are trained with the first of ``seeds``."""
+    train: list[dict[str, Any]] = []
+    """Changes of section ``train`` to try with every method."""
+    options: dict[Name, list[dict[str, Any]]] = {}
+    """Method of the grid to changes of its options to try."""
 
 
 class Evaluate(Section):

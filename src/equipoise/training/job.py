@@ -21,7 +21,7 @@ from equipoise.stages.job import Job
 from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.data import Data, read_split, split_digest
 from equipoise.training.device import make_deterministic, pick_device, seed_everything
-from equipoise.training.inference import LoadedModel
+from equipoise.training.inference import LoadedModel, load_model
 from equipoise.training.loop import Best, Row, Trainer
 from equipoise.training.run import Run, make_optimizer
 
@@ -58,11 +58,7 @@ def train_model(
     """
     from equipoise import tracking
 
-    check_modalities(key, list(store.modalities))
-    method = create(key, options)
-    run = _make_run(job, settings, method, start, last_epoch, store)
-    checkpoints = Checkpoints(_state(job, settings, store), job.runtime.checkpoint_seconds)
-    trainer = Trainer(run, method, checkpoints)
+    trainer = make_trainer(job, settings, key, options, last_epoch, start, store)
     with tracking.run(job, settings) as tracked:
 
         def on_epoch(row: Row) -> None:
@@ -70,11 +66,50 @@ def train_model(
             tracked.metrics(numbers, step=row["epoch"])
 
         best = trainer.fit(on_epoch)
-        _write(outputs, _card(job, settings, key, options, run, store), best, trainer)
+        _write(outputs, _card(job, settings, key, options, trainer.run, store), best, trainer)
         for path in outputs.values():
             tracked.artifact(path)
-    checkpoints.remove()
+    trainer.checkpoints.remove()
     log.info("%s: kept epoch %d, accuracy %.4f", job.name, best.epoch, best.accuracy)
+
+
+def make_trainer(
+    job: Job,
+    settings: WarmupJob | TrainJob,
+    key: str,
+    options: Mapping[str, Any],
+    last_epoch: int,
+    start: Start,
+    store: FeatureStore,
+) -> Trainer:
+    """Build everything that training method ``key`` on the features in ``store`` needs.
+
+    Raises:
+        UserError: Settings, features and split do not belong together.
+    """
+    check_modalities(key, list(store.modalities))
+    method = create(key, options)
+    run = _make_run(job, settings, method, start, last_epoch, store)
+    checkpoints = Checkpoints(_state(job, settings, store), job.runtime.checkpoint_seconds)
+    return Trainer(run, method, checkpoints)
+
+
+def start_of(job: Job, settings: TrainJob, store: FeatureStore) -> Start:
+    """Return where a run of the method of ``job`` starts: from scratch or from the warm-up.
+
+    Raises:
+        UserError: The files of the warm-up or of stage gap are missing or damaged.
+    """
+    from equipoise.gap.artefacts import read_gap
+
+    if settings.warmup is None or settings.gap is None:
+        return Start()
+    seed = str(job.seed)
+    return Start(
+        first_epoch=settings.warmup.epochs + 1,
+        warm=load_model(layout.warmup(job.dataset, seed)["model"].parent),
+        gap=read_gap(layout.gap(job.dataset, seed), store.sample_ids, settings.gap),
+    )
 
 
 def _make_run(
@@ -160,7 +195,7 @@ def _state(job: Job, settings: WarmupJob | TrainJob, store: FeatureStore) -> Pat
     inputs: dict[str, Any] = {"settings": settings.model_dump(mode="json"), "split": split}
     inputs["features"] = {name: str(value) for name, value in store.attributes.items()}
     warm = layout.warmup(job.dataset, str(job.seed))["weights"]
-    if job.stage == "train" and isinstance(settings, TrainJob) and settings.warmup is not None:
+    if isinstance(settings, TrainJob) and settings.warmup is not None:
         inputs["warmup"] = files.sha256(warm)
     parts = [job.dataset, *([job.method] if job.method else []), f"seed{job.seed}"]
     return layout.state(job.stage, *parts, files.digest(inputs))

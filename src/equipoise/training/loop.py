@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equipoise.console import log, progress
-from equipoise.errors import UserError
+from equipoise.errors import DivergedError, UserError
 from equipoise.methods.base import Batch, Method, Plan
 from equipoise.training.checkpoint import (
     Checkpoint,
@@ -68,7 +68,8 @@ class Trainer:
             on_epoch: Called with each new row of the history.
 
         Raises:
-            UserError: The loss became NaN or infinite; a signal asked to stop.
+            DivergedError: The loss became NaN or infinite.
+            UserError: A signal asked to stop.
         """
         run = self.run
         self.method.attach(run.model, {})
@@ -131,7 +132,7 @@ class Trainer:
         step = steps[finite.index(False)]
         ids = [self.run.data.sample_ids[row] for row in self._batch_rows(epoch, step)]
         last = self.checkpoints.newest()
-        raise UserError(
+        raise DivergedError(
             f"the loss is not finite in epoch {epoch}, step {step} (samples "
             f"{', '.join(ids[:5])}{', ...' if len(ids) > 5 else ''}); last good checkpoint: "
             f"{last or 'none yet'}; lower train.learning_rate or look at these samples"

@@ -38,9 +38,12 @@ def inputs(job, settings):
             return [features, split]
         case "gap":
             return [features, split, warm["weights"], warm["model"]]
-        case "train":
+        case "search" | "train":
             more = [warm["weights"], warm["model"], gap["gap"], gap["fit"], gap["subset"]]
-            return [features, split, *(more if settings.warmup else [])]
+            if job.stage == "search":
+                return [features, split, *(more if settings.train.warmup else [])]
+            chosen = layout.search(job.dataset, job.method)["chosen"]
+            return [features, split, chosen, *(more if settings.warmup else [])]
         case "evaluate":
             model = layout.train(job.dataset, job.method, seed)
             return [raw["manifest"], features, split, model["weights"], model["model"]]

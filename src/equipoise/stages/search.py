@@ -1,0 +1,82 @@
+"""Stage search: try hyper-parameters of one method; validation decides."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from equipoise import files, layout, tracking
+from equipoise.console import log, progress
+from equipoise.errors import DivergedError
+from equipoise.params import SearchJob, TrainJob
+from equipoise.stages.job import Job
+
+if TYPE_CHECKING:
+    from equipoise.training.search import Changes, Result
+
+
+def run(job: Job, settings: SearchJob) -> None:
+    """Train every trial and write which one was best on the validation split.
+
+    One trial is the settings as they stand: then nothing is trained. A finished trial is noted
+    beside its checkpoints, so that an interrupted search goes on where it was.
+
+    Raises:
+        UserError: See :func:`equipoise.training.job.make_trainer`; or every trial diverged.
+    """
+    from equipoise.training import search
+
+    outputs = layout.search(job.dataset, job.method)
+    trials = search.draw(settings, job.method)
+    if len(trials) == 1:
+        search.write(outputs, trials, [])
+        return
+    trial_job = replace(job, seed=settings.seed)
+    with tracking.run(job, settings) as tracked, progress(len(trials), "trials") as bar:
+        results = []
+        for number, trial in enumerate(trials, start=1):
+            result = _result(trial_job, settings.train, trial)
+            results.append(result)
+            if result.accuracy is not None:
+                values = {"accuracy": result.accuracy, "loss": result.loss}
+                tracked.metrics({"val": values}, step=number)
+            bar.advance(1, f"trial {number}: val {result.accuracy}")
+        chosen = search.write(outputs, trials, results)
+        for path in outputs.values():
+            tracked.artifact(path)
+    shutil.rmtree(layout.state("search", job.dataset, job.method), ignore_errors=True)
+    log.info("%s: chose trial %d: %s", job.name, chosen + 1, trials[chosen])
+
+
+def _result(job: Job, settings: TrainJob, trial: Changes) -> Result:
+    """Train one trial, or read how it ended."""
+    from equipoise.evaluation.collect import read_json
+    from equipoise.store.features import FeatureStore
+    from equipoise.training.job import make_trainer, start_of
+    from equipoise.training.search import Result
+
+    settings = settings.changed(*trial)
+    with FeatureStore(layout.features(job.dataset)["features"]) as store:
+        trainer = make_trainer(
+            job,
+            settings,
+            job.method,
+            settings.options,
+            settings.train.epochs,
+            start_of(job, settings, store),
+            store,
+        )
+        note = trainer.checkpoints.folder.with_suffix(".json")
+        if note.exists():
+            return Result(**read_json(note))
+        try:
+            kept = trainer.fit().epoch
+            row = next(row for row in trainer.history if row["epoch"] == kept)
+            result = Result(kept, row["val_accuracy"], row["val_loss"])
+        except DivergedError as error:
+            log.warning("%s: trial %s diverged: %s", job.name, trial, error)
+            result = Result(None, None, None)
+        files.write_json(note, vars(result))
+        trainer.checkpoints.remove()
+        return result
