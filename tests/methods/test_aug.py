@@ -130,6 +130,14 @@ def test_all_classifiers_share_one_head_and_predictions_merge_by_weight():
     torch.testing.assert_close(got.logits, 0.25 * by_hand["audio"] + 0.75 * by_hand["video"])
 
 
+def test_the_weights_of_the_modalities_that_are_there_are_made_to_sum_to_one():
+    net, method = small(options={"weights": {"audio": 0, "video": 6}})
+    u = {m: torch.randn(7, 4) for m in net.modalities}
+    for m, share in [("audio", 0.0), ("video", 1.0)]:
+        got = method.predict(Output({m: u[m]}, {}, torch.zeros(7, 3)))
+        torch.testing.assert_close(got.logits, share * got.modality_logits[m])
+
+
 @pytest.mark.parametrize("weights", [{"audio": 1}, {"audio": 0, "video": 0}, {"audo": 1}])
 def test_weights_that_do_not_fit_the_modalities_are_refused(weights):
     with pytest.raises(UserError, match="aug: weights must name audio, video"):

@@ -3,11 +3,13 @@
 import json
 import math
 import random
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import toy_data
+from scipy.special import log_softmax
 from settings import ROWS
 from toy_data import contents, history
 
@@ -136,3 +138,44 @@ def test_the_saved_model_predicts_what_the_history_says(row):
         expected = float(chosen[f"val_accuracy_{m}"])
         assert np.mean(logits.argmax(1) == labels) == pytest.approx(expected)
     assert json.loads(paths["model"].read_text())["method"] == row.key
+
+
+@pytest.mark.parametrize("present", [(), ("audio", "vidoe")])
+def test_modalities_that_the_model_does_not_know_are_refused(present):
+    toy_data.write_project()
+    loaded = load_model(toy_data.run_train("joint-concat")["model"].parent)
+    store = toy_data.MemoryStore()
+    with pytest.raises(UserError, match="the model knows audio, video"):
+        predict(loaded, store, np.arange(3), "cpu", present=present)
+    only = toy_data.MemoryStore(["video"])
+    assert predict(loaded, only, np.arange(3), "cpu", present=["video"]).logits.shape == (3, 3)
+    with pytest.raises(UserError, match="needs modality 'audio'; the features hold video"):
+        predict(loaded, only, np.arange(3), "cpu")
+
+
+@every
+def test_predicts_without_any_modalities_but_one(row, monkeypatch):
+    names = ("audio", "image", "video")
+    prepare(row, names)
+    paths = toy_data.run_train(row.key, row.options, row.warm)
+    loaded = load_model(paths["model"].parent)
+    ran = []
+    for m, encoder in loaded.model.encoders.items():
+        encoder.register_forward_hook(lambda *_, m=m: ran.append(m))
+    rows = toy_data.splits()["test"]
+    with FeatureStore(layout.features("toy")["features"]) as store:
+        whole = predict(loaded, store, rows, "cpu")
+        again = predict(loaded, store, rows, "cpu", present=names[::-1])
+        assert (again.logits == whole.logits).all()
+        for present in [*combinations(names, 1), *combinations(names, 2)]:
+            ran.clear()
+            found = predict(loaded, store, rows, "cpu", present=present)
+            assert tuple(ran) == present, "an encoder ran for an absent modality"
+            assert np.isfinite(found.logits).all()
+            assert tuple(found.modality_logits) == tuple(found.features) == present
+            for m in present:
+                assert (found.modality_logits[m] == whole.modality_logits[m]).all()
+            guess = not found.logits.any()  # reconboost: no member of its ensemble is there
+            if loaded.card.fusion == "late" and len(present) == 1 and not guess:
+                alone = log_softmax(found.modality_logits[present[0]], axis=1)
+                np.testing.assert_allclose(log_softmax(found.logits, axis=1), alone, atol=1e-5)

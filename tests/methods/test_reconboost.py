@@ -1,6 +1,7 @@
 """ReconBoost: its losses against sums written out, its gradient against the closed form."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -178,3 +179,6 @@ def test_only_members_predict_and_a_loaded_model_knows_them():
     assert torch.equal(loaded.predict(output).logits, t(LOGITS))
     method.on_epoch_start(5)
     assert torch.equal(method.predict(output).logits, t(LOGITS) + t(OTHERS))
+    without_audio = replace(output, modality_logits={"video": t(OTHERS)})
+    assert torch.equal(method.predict(without_audio).logits, t(OTHERS))
+    assert not loaded.predict(without_audio).logits.any()  # its only member is absent

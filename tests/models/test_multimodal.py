@@ -39,6 +39,24 @@ def test_the_shares_of_an_additive_fusion_add_up_to_its_logits(name, names):
     torch.testing.assert_close(sum(fusion.split(x).values()), fusion(x, {}))
 
 
+@pytest.mark.parametrize("absent", NAMES[2])
+@pytest.mark.parametrize("name", fusions.FUSIONS)
+def test_an_absent_modality_is_zeros_to_the_fusion_and_its_encoder_does_not_run(name, absent):
+    names, x = NAMES[2], features(NAMES[2])
+    encoders = {m: nn.Linear(5, 5) for m in names}  # a bias: an encoded zero is not a zero
+    model = MultimodalClassifier(encoders, fusions.build(name, names, 5, 3), 5, 3)
+    output = model({m: x[m] for m in names if m != absent})
+    present = [m for m in names if m != absent]
+    assert list(output.features) == list(output.modality_logits) == present
+    encoded = {m: encoders[m](x[m]) for m in present} | {absent: torch.zeros(4, 5)}
+    heads = {m: model.heads[m](encoded[m]) for m in present}
+    if name == "late":
+        expected = torch.stack([z.softmax(1) for z in heads.values()]).mean(0).log()
+    else:
+        expected = model.fusion(encoded, heads)
+    torch.testing.assert_close(output.logits, expected)
+
+
 def test_concat_split_is_the_weight_block_and_half_the_bias():
     fusion, x = fusions.build("concat", ["a", "v"], 5, 3), features(["a", "v"])
     weight, bias = fusion.classifier.weight, fusion.classifier.bias

@@ -130,7 +130,10 @@ class Method(Generic[OptionsT]):
         return {}
 
     def predict(self, output: Output) -> Output:
-        """Return the output whose logits are the prediction, fused and of each modality."""
+        """Return the output whose logits are the prediction, fused and of each modality.
+
+        Modalities may be absent from ``output``; the prediction is that of the others.
+        """
         return output
 
     def state_dict(self) -> dict[str, Any]:

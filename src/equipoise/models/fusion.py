@@ -29,7 +29,10 @@ class Fusion(nn.Module):
         self.modalities = list(modalities)
 
     def forward(self, features: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> Tensor:
-        """Return logits (B, C) from features ``{m: (B, D)}`` and head logits ``{m: (B, C)}``."""
+        """Return logits (B, C) from features ``{m: (B, D)}`` and head logits ``{m: (B, C)}``.
+
+        An absent modality has features of zeros and no head logits.
+        """
         raise NotImplementedError
 
     def split(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -171,15 +174,16 @@ class Gated(Fusion):
 
 
 class Late(Fusion):
-    """No joint classifier: the logarithm of the mean of the heads' probabilities."""
+    """No joint classifier: the logarithm of the mean of the present heads' probabilities."""
 
     name = "late"
 
     def forward(self, features: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> Tensor:
         """Return log-probabilities (B, C)."""
-        log_probabilities = torch.stack([heads[m].float().log_softmax(1) for m in self.modalities])
+        present = [heads[m] for m in self.modalities if m in heads]
+        log_probabilities = torch.stack([logits.float().log_softmax(1) for logits in present])
         mean = torch.logsumexp(log_probabilities, dim=0)
-        return mean - torch.log(mean.new_tensor(float(len(self.modalities))))
+        return mean - torch.log(mean.new_tensor(float(len(present))))
 
 
 FUSIONS: dict[str, type[Fusion]] = {f.name: f for f in (Concat, Sum, Cosine, Film, Gated, Late)}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from equipoise.models.fusion import Fusion
@@ -10,7 +11,10 @@ from equipoise.models.fusion import Fusion
 
 @dataclass
 class Output:
-    """What a forward pass returns; all in float32, whatever the precision of the pass."""
+    """What a forward pass returns; all in float32, whatever the precision of the pass.
+
+    Both mappings hold the modalities that the input had, in the order of the model.
+    """
 
     features: dict[str, Tensor]
     """Modality to features (B, D)."""
@@ -32,6 +36,9 @@ class Groups:
 
 class MultimodalClassifier(nn.Module):
     """Classifier for any set of modalities.
+
+    The input may lack some of them (not all): their encoders and heads do not run, and the fusion
+    reads zeros as their features, or leaves them out where it reads heads.
 
     Args:
         encoders: Modality to a module that maps its input to features (B, D).
@@ -57,16 +64,18 @@ class MultimodalClassifier(nn.Module):
         return list(self.encoders)
 
     def encode(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return features ``{m: (B, D)}``."""
-        return {m: encoder(batch[m]) for m, encoder in self.encoders.items()}
+        """Return features ``{m: (B, D)}`` of the modalities in ``batch``."""
+        return {m: encoder(batch[m]) for m, encoder in self.encoders.items() if m in batch}
 
     def classify(self, features: Mapping[str, Tensor], detach_heads: bool = False) -> Output:
-        """Run the heads and the fusion on features ``{m: (B, D)}``."""
+        """Run the heads and the fusion on features ``{m: (B, D)}`` of one modality or more."""
         heads = {
             m: head(features[m].detach() if detach_heads else features[m])
             for m, head in self.heads.items()
+            if m in features
         }
-        logits = self.fusion(features, heads)
+        zeros = torch.zeros_like(next(iter(features.values())))
+        logits = self.fusion({m: features.get(m, zeros) for m in self.encoders}, heads)
         return Output(
             features={m: value.float() for m, value in features.items()},
             modality_logits={m: value.float() for m, value in heads.items()},
@@ -77,7 +86,7 @@ class MultimodalClassifier(nn.Module):
         """Classify a batch of prepared inputs (see :mod:`equipoise.models.inputs`).
 
         Args:
-            batch: Modality to input (B, ...).
+            batch: Modality to input (B, ...), for one modality or more.
             detach_heads: Cut the heads off the encoders: their losses train the heads alone.
         """
         return self.classify(self.encode(batch), detach_heads)

@@ -1,6 +1,6 @@
 """Use a trained model: load it from its folder, predict samples of a feature store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from equipoise import files
 from equipoise.errors import UserError
 from equipoise.methods.base import Method, create
 from equipoise.models.build import build_model
-from equipoise.models.card import ModelCard, read_card
+from equipoise.models.card import ModalityCard, ModelCard, read_card
 from equipoise.models.inputs import affine, prepare
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.training.device import pick_device
@@ -32,7 +32,10 @@ class LoadedModel:
 
 @dataclass
 class Predictions:
-    """Outputs for N samples, in the order in which they were asked for; float32."""
+    """Outputs for N samples, in the order in which they were asked for; float32.
+
+    The mappings hold the modalities that were present.
+    """
 
     logits: NDArray[np.float32]
     """(N, C) of the fused prediction."""
@@ -86,25 +89,25 @@ def predict(
     device: str | torch.device = "auto",
     batch_size: int = 256,
     resident_gib: float = 8.0,
+    present: Sequence[str] | None = None,
 ) -> Predictions:
     """Predict rows ``indices`` of ``store`` in evaluation mode, without augmentation, in float32.
 
+    Args:
+        loaded: Model and method.
+        store: Features.
+        indices: Rows (N,).
+        device: ``auto``, a device name or a device.
+        batch_size: Samples in one forward pass.
+        resident_gib: See :func:`equipoise.training.source.open_source`.
+        present: The modalities to predict from; None: all of the model. The others are not read.
+
     Raises:
-        UserError: The store lacks a modality of the model or holds it in another shape.
+        UserError: The store lacks a modality that is needed or holds it in another shape, or
+            ``present`` names none or one that the model does not know.
     """
     where = pick_device(device) if isinstance(device, str) else device
-    modalities = loaded.card.modalities
-    for m, modality in modalities.items():
-        if m not in store.modalities:
-            raise UserError(
-                f"the model needs modality {m!r}; the features hold "
-                f"{', '.join(store.modalities) or 'none'}"
-            )
-        if tuple(store.shape(m)) != modality.shape:
-            raise UserError(
-                f"{m!r} has shape {tuple(store.shape(m))} in the features, but the model was "
-                f"trained on {modality.shape}; extract with the model's settings"
-            )
+    modalities = _checked(loaded.card, store, present)
     model = loaded.model.to(where)
     scales = {m: affine(modality.normalisation, where) for m, modality in modalities.items()}
     source = open_source(store, list(modalities), where, resident_gib)
@@ -118,6 +121,32 @@ def predict(
             outputs.append(loaded.method.predict(model(inputs)))
     model.train(training)
     return gather(outputs, list(modalities), len(loaded.card.classes), loaded.card.features)
+
+
+def _checked(
+    card: ModelCard, store: Store, present: Sequence[str] | None
+) -> dict[str, ModalityCard]:
+    """Return what the card says of the modalities to predict from, in the order of the model."""
+    known = card.modalities
+    asked = list(known) if present is None else list(present)
+    if not asked or set(asked) - set(known):
+        raise UserError(
+            f"cannot predict from {', '.join(asked) or 'no modality'}; "
+            f"the model knows {', '.join(known)}: name one or more of them"
+        )
+    modalities = {m: modality for m, modality in known.items() if m in asked}
+    for m, modality in modalities.items():
+        if m not in store.modalities:
+            raise UserError(
+                f"the model needs modality {m!r}; the features hold "
+                f"{', '.join(store.modalities) or 'none'}"
+            )
+        if tuple(store.shape(m)) != modality.shape:
+            raise UserError(
+                f"{m!r} has shape {tuple(store.shape(m))} in the features, but the model was "
+                f"trained on {modality.shape}; extract with the model's settings"
+            )
+    return modalities
 
 
 def gather(

@@ -157,10 +157,13 @@ class Aug(Method[Options]):
         return output, total
 
     def predict(self, output: Output) -> Output:
-        """Return the sum of each modality's classifiers, and their weighted sum as prediction."""
+        """Return the sum of each modality's classifiers, and their weighted sum as prediction.
+
+        Zeros, a uniform guess, where every modality present has weight 0.
+        """
         logits = {m: summed(self.classifier_logits(m, u)) for m, u in output.features.items()}
         given = self.options.weights or dict.fromkeys(logits, 1.0)
-        total = sum(given[m] for m in logits)
+        total = sum(given[m] for m in logits) or 1.0
         fused = torch.stack([given[m] / total * z for m, z in logits.items()]).sum(dim=0)
         return replace(output, modality_logits=logits, logits=fused)
 

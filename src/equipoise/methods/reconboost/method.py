@@ -131,7 +131,8 @@ class Reconboost(Method[Options]):
 
     def predict(self, output: Output) -> Output:
         """Return the sum of the members' logits as the fused prediction."""
-        return replace(output, logits=ensemble(output.modality_logits, self._members))
+        members = [m for m in self._members if m in output.modality_logits]
+        return replace(output, logits=ensemble(output.modality_logits, members))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the epoch."""
