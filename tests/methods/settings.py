@@ -20,6 +20,7 @@ class Row:
 ROWS = [
     Row("joint-concat"),
     Row("joint-sum", {"heads": "trained"}),
+    Row("joint-weighted"),
     Row("joint-film"),
     Row("joint-gated"),
     Row("unimodal-separate"),

@@ -33,7 +33,7 @@ def test_every_fusion_takes_any_number_of_modalities(name, names):
 
 
 @pytest.mark.parametrize("names", NAMES, ids=["1", "2", "3"])
-@pytest.mark.parametrize("name", ["concat", "sum", "cosine"])
+@pytest.mark.parametrize("name", ["concat", "sum", "weighted", "cosine"])
 def test_the_shares_of_an_additive_fusion_add_up_to_its_logits(name, names):
     fusion, x = fusions.build(name, names, 5, 3), features(names)
     torch.testing.assert_close(sum(fusion.split(x).values()), fusion(x, {}))
@@ -62,6 +62,54 @@ def test_concat_split_is_the_weight_block_and_half_the_bias():
     weight, bias = fusion.classifier.weight, fusion.classifier.bias
     torch.testing.assert_close(fusion.split(x)["a"], x["a"] @ weight[:, :5].T + bias / 2)
     torch.testing.assert_close(fusion.split(x)["v"], x["v"] @ weight[:, 5:].T + bias / 2)
+
+
+def test_weighted_by_its_formula_and_equal_weights_at_the_start():
+    x, fusion = features(NAMES[2]), fusions.build("weighted", NAMES[2], 5, 3)
+    assert {m: float(w.detach()) for m, w in fusion.weights().items()} == pytest.approx(
+        dict.fromkeys(NAMES[2], 1 / 3)
+    )
+    with torch.no_grad():
+        for m, v in zip(NAMES[2], (0.0, 1.0, -2.0), strict=True):
+            fusion.scalars[m].copy_(torch.tensor(v))
+    total, expected = 1 + np.e + np.exp(-2), np.zeros((4, 3))
+    for m, weight in zip(NAMES[2], np.array([1, np.e, np.exp(-2)]) / total, strict=True):
+        own = fusion.classifiers[m]
+        share = x[m].numpy() @ own.weight.detach().numpy().T + own.bias.detach().numpy()
+        np.testing.assert_allclose(fusion.split(x)[m].detach(), weight * share, rtol=1e-5)
+        expected += weight * share
+    np.testing.assert_allclose(fusion(x, {}).detach(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_weights_of_the_weighted_fusion_are_learned_towards_the_better_modality():
+    labels = torch.arange(30) % 3
+    noise = torch.randn(30, 5, generator=torch.Generator().manual_seed(0))
+    x = {"a": 4 * torch.eye(5)[labels], "v": noise}
+    fusion = fusions.build("weighted", ["a", "v"], 5, 3)
+    optimizer = torch.optim.SGD(fusion.parameters(), lr=0.5)
+    for _ in range(20):
+        loss = nn.functional.cross_entropy(fusion(x, {}), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    weights = {m: float(w.detach()) for m, w in fusion.weights().items()}
+    assert weights["a"] > 0.55
+    assert sum(weights.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["sum", "weighted", "cosine", "gated", "late"])
+def test_a_fusion_does_not_depend_on_the_order_of_the_modalities(name):
+    names, x = NAMES[2], features(NAMES[2])
+    first = fusions.build(name, names, 5, 3)
+    for parameter in first.parameters():
+        nn.init.normal_(parameter)
+    second = fusions.build(name, names[::-1], 5, 3)
+    state = first.state_dict()
+    for key in state:  # gates read the joined features, in the order of the modalities
+        if key.startswith("gates") and key.endswith("weight"):
+            state[key] = torch.cat(state[key].chunk(3, dim=1)[::-1], dim=1)
+    second.load_state_dict(state)
+    torch.testing.assert_close(second(x, x), first(x, x))
 
 
 def test_cosine_by_its_formula_and_bounded_by_its_scale():

@@ -43,7 +43,7 @@ class Fusion(nn.Module):
         """
         raise UserError(
             f"fusion {self.name!r} cannot be split by modality; set scores: heads, "
-            "or model.fusion to concat, sum or cosine"
+            "or model.fusion to concat, sum, weighted or cosine"
         )
 
 
@@ -87,6 +87,30 @@ class Sum(Fusion):
     def split(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return W_m h_m + b_m for each modality."""
         return {m: self.classifiers[m](features[m]) for m in self.modalities}
+
+
+class Weighted(Sum):
+    """z = sum_m w_m (W_m h_m + b_m), w = softmax(v): as sum, under learned convex weights.
+
+    The weights are the same for all samples. The softmax over free scalars is that of Peters et
+    al. (2018), eq. 1, there over layers. All v_m start at 0: the weights start equal, at 1/M.
+    """
+
+    name = "weighted"
+
+    def __init__(self, modalities: Sequence[str], features: int, classes: int) -> None:
+        super().__init__(modalities, features, classes)
+        self.scalars = nn.ParameterDict({m: nn.Parameter(torch.zeros(())) for m in modalities})
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return w, ``{m: ()}``: positive, their sum is 1."""
+        softmax = torch.stack([self.scalars[m] for m in self.modalities]).softmax(dim=0)
+        return dict(zip(self.modalities, softmax, strict=True))
+
+    def split(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return w_m (W_m h_m + b_m) for each modality."""
+        weights = self.weights()
+        return {m: weights[m] * share for m, share in super().split(features).items()}
 
 
 class Cosine(Fusion):
@@ -186,7 +210,9 @@ class Late(Fusion):
         return mean - torch.log(mean.new_tensor(float(len(present))))
 
 
-FUSIONS: dict[str, type[Fusion]] = {f.name: f for f in (Concat, Sum, Cosine, Film, Gated, Late)}
+FUSIONS: dict[str, type[Fusion]] = {
+    f.name: f for f in (Concat, Sum, Weighted, Cosine, Film, Gated, Late)
+}
 
 
 def build(name: str, modalities: Sequence[str], features: int, classes: int) -> Fusion:
