@@ -13,11 +13,12 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = ROOT / "tests/workflow/stand_in"
+PLAIN = {"extract": {}, "split": {}, "model": {}, "train": {}}
 #: Two data sets (one of them a user's folder), both kinds of method, one seed: 23 jobs.
 GRID = {
     "datasets": {
-        "keypad": {"download": {"seed": 3}, "extract": {}, "split": {}, "train": {}},
-        "mine": {"download": {"folder": "own"}, "extract": {}, "split": {}, "train": {}},
+        "keypad": {"download": {"seed": 3}, **PLAIN},
+        "mine": {"download": {"folder": "own"}, **PLAIN},
     },
     "methods": {"from_scratch": {"joint": {}}, "from_warmup": {"gmm-adaptive": {}}},
     "seeds": [0],

@@ -89,6 +89,7 @@ def leaves(tree, path=()):
 FILL = {
     "extract": {"shard_rows": 7},
     "split": {"seed": 7},
+    "model": {"features": 32},
     "train": {"learning_rate": 0.5},
     "joint": {"heads": "trained"},
     "gmm-adaptive": {"beta": 0.25},

@@ -57,7 +57,8 @@ def code_files(
         own_data = "folder" in parameters.datasets[dataset].download
         modules.append(f"equipoise.data.{'folder' if own_data else f'datasets.{dataset}'}")
     if stage in ("warmup", "gap", "search", "train", "evaluate"):
-        encoders = set(parameters.model.encoders.values())
+        models = [parameters.model_of(name) for name in parameters.datasets]
+        encoders = {encoder for model in models for encoder in model.encoders.values()}
         modules += [f"equipoise.models.encoders.{encoder}" for encoder in encoders]
     keys = [method] if stage in ("search", "train", "evaluate") else []
     continued = stage in ("search", "train") and method in parameters.methods.from_warmup

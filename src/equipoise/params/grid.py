@@ -30,6 +30,7 @@ class DatasetEntry(Section):
     """Options of the data set itself; ``{folder: PATH}`` for your own folder with a manifest."""
     extract: dict[str, Any] = {}
     split: dict[str, Any] = {}
+    model: dict[str, Any] = {}
     train: dict[str, Any] = {}
 
 
@@ -65,16 +66,17 @@ class Params(Section):
             raise ValueError("seeds: the same seed twice; name each once")
         for name, entry in self.datasets.items():
             registry.check_dataset(name, entry.download)
-            for section in ("extract", "split", "train"):
+            for section in ("extract", "split", "model", "train"):
                 merged(
                     getattr(self, section), getattr(entry, section), f"datasets.{name}.{section}"
                 )
+            fusion = self.model_of(name).fusion
+            known(fusion, registry.methods()["joint"].variants, "model.fusion:")
             split = self.split_of(name)
             if split.protocol != "official" and split.val_fraction + split.test_fraction >= 1:
                 raise ValueError(
                     f"split of {name!r}: val_fraction and test_fraction leave nothing for training"
                 )
-        known(self.model.fusion, registry.methods()["joint"].variants, "model.fusion:")
         if both := self.methods.from_scratch.keys() & self.methods.from_warmup.keys():
             raise ValueError(f"methods: {min(both)!r} stands in from_scratch and in from_warmup")
         if not self.method_names:
@@ -136,6 +138,10 @@ class Params(Section):
     def split_of(self, dataset: str) -> Split:
         """Section ``split`` as it holds for one data set."""
         return merged(self.split, self.datasets[dataset].split, f"datasets.{dataset}.split")
+
+    def model_of(self, dataset: str) -> Model:
+        """Section ``model`` as it holds for one data set."""
+        return merged(self.model, self.datasets[dataset].model, f"datasets.{dataset}.model")
 
     def train_of(self, dataset: str) -> Train:
         """Section ``train`` as it holds for one data set."""

@@ -80,7 +80,7 @@ def job_settings(params: Params, stage: str, dataset: str = "", method: str = ""
             return params.split_of(dataset)
         case "warmup":
             return WarmupJob(
-                model=params.model, train=params.train_of(dataset), warmup=params.warmup
+                model=params.model_of(dataset), train=params.train_of(dataset), warmup=params.warmup
             )
         case "gap":
             return params.gap
@@ -112,7 +112,7 @@ def _train_job(params: Params, dataset: str, method: str) -> TrainJob:
     warm = method in params.methods.from_warmup
     table = params.methods.from_warmup if warm else params.methods.from_scratch
     return TrainJob(
-        model=params.model,
+        model=params.model_of(dataset),
         train=params.train_of(dataset),
         warmup=params.warmup if warm else None,
         gap=params.gap if warm else None,
