@@ -82,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("show", help="print the result table and where the report is")
     verb.add_argument("table", type=Path, nargs="?", default=Path("results/comparison.csv"))
     verb.add_argument("--markdown", action="store_true", help="as Markdown, for a paper or README")
+    verb.add_argument(
+        "--differences", action="store_true", help="differences to the baseline, and their cost"
+    )
     verb.set_defaults(action=_show)
 
     verb = verbs.add_parser("params", help="check params.yaml, print its schema, apply overlays")
@@ -157,7 +160,7 @@ def _check(options: argparse.Namespace) -> None:
 def _show(options: argparse.Namespace) -> None:
     from equipoise.evaluation.table import format_table
 
-    sys.stdout.write(format_table(options.table, options.markdown) + "\n")
+    sys.stdout.write(format_table(options.table, options.markdown, options.differences) + "\n")
 
 
 def _params(options: argparse.Namespace) -> None:

@@ -100,6 +100,17 @@ def compare() -> dict[str, Path]:
     }
 
 
+def timing(stage: str, *cell: str) -> Path:
+    """What Snakemake measured of one job of stage warmup or train; no output, never recorded.
+
+    Args:
+        stage: ``warmup`` or ``train``.
+        cell: Data set, method (stage train only) and seed.
+    """
+    *parts, seed = cell
+    return Path("benchmarks/snakemake", stage, *parts, f"seed{seed}.tsv")
+
+
 def state(stage: str, *parts: str) -> Path:
     """Scratch space that survives a failed job: Snakemake deletes declared outputs, never this."""
     return Path("state", stage, *parts)

@@ -6,6 +6,7 @@ from made_up_results import Grid
 
 from equipoise import layout
 from equipoise.errors import UserError
+from equipoise.evaluation.comparison import DIFFERENCE
 from equipoise.evaluation.table import format_table
 from equipoise.stages import compare
 from equipoise.stages.job import Job
@@ -57,3 +58,34 @@ def test_something_else_is_refused():
         format_table(Path("other.csv"))
     with pytest.raises(UserError, match="no such file"):
         format_table(Path("missing.csv"))
+
+
+def write_timing(path: Path, seconds: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"s\tcpu_time\n99\t{seconds}\n")
+
+
+def test_differences_with_p_value_and_cost():
+    made_up.write(grid := Grid(methods=("joint", "gmm", "lfm-heuristic")))
+    compare.run(Job("compare"), grid.settings())
+    for seed, joint, lfm in ((0, 10, 12), (1, 20, 24)):
+        write_timing(layout.timing("train", "keypad", "joint", str(seed)), joint)
+        write_timing(layout.timing("train", "keypad", "lfm-heuristic", str(seed)), lfm)
+    # It continues from the warm-up: 6 + 24 s against the mean of 10 s and 20 s.
+    write_timing(layout.timing("train", "keypad", "gmm", "0"), 6)
+    write_timing(layout.timing("warmup", "keypad", "0"), 24)
+    text = format_table(layout.compare()["table"], markdown=True, differences=True)
+    joint, gmm, lfm = (line.split("|")[1:-1] for line in text.splitlines()[-3:])
+    row = made_up.table()[1]
+    points = [100 * float(row[name]) for name in DIFFERENCE[:3]]
+    assert gmm[-3].strip() == "{:+.1f} [{:+.1f}, {:+.1f}]".format(*points).replace("-", "−")
+    assert abs(float(gmm[-2]) - float(row["p_value_holm"])) < 0.005
+    assert [cells[-1].strip() for cells in (joint, gmm, lfm)] == ["1.0", "2.0", "1.2"]
+    assert [cell.strip() for cell in joint[-3:-1]] == ["–", "–"]
+
+
+def test_without_timings_the_cost_is_not_known():
+    made_up.write(grid := Grid(methods=("joint", "gmm")))
+    compare.run(Job("compare"), grid.settings())
+    text = format_table(layout.compare()["table"], markdown=True, differences=True)
+    assert [line.split("|")[-2].strip() for line in text.splitlines()[-2:]] == ["–", "–"]

@@ -17,7 +17,7 @@ rule warmup:
     log:
         "logs/warmup/{dataset}/seed{seed}.log",
     benchmark:
-        "benchmarks/snakemake/warmup/{dataset}/seed{seed}.tsv"
+        str(layout.timing("warmup", "{dataset}", "{seed}"))
     threads: 1
     resources:
         mem_mb=8000,
@@ -77,7 +77,7 @@ rule train:
     log:
         "logs/train/{dataset}/{method}/seed{seed}.log",
     benchmark:
-        "benchmarks/snakemake/train/{dataset}/{method}/seed{seed}.tsv"
+        str(layout.timing("train", "{dataset}", "{method}", "{seed}"))
     threads: 1
     resources:
         mem_mb=8000,

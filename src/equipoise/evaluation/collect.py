@@ -109,13 +109,13 @@ def read_corruption(manifest: Path) -> dict[str, str] | None:
     return dict(zip(table["sample_id"], table["corruption"], strict=True))
 
 
-def read_strings(path: Path) -> pd.DataFrame:
+def read_strings(path: Path, separator: str = ",") -> pd.DataFrame:
     """Read a CSV file with every cell as text: ids such as ``007`` or ``NA`` stay what they are.
 
     Raises:
         UserError: No such file, or not a table.
     """
-    return _read_csv(path, dtype=str, keep_default_na=False)
+    return _read_csv(path, dtype=str, keep_default_na=False, sep=separator)
 
 
 def read_json(path: Path) -> Any:

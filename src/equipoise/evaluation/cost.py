@@ -1,0 +1,47 @@
+"""What training a method took, from Snakemake's benchmark files of the jobs that ran here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import fmean
+
+from equipoise import layout
+from equipoise.errors import UserError
+from equipoise.evaluation.collect import read_json, read_strings, warmup_epochs
+
+
+def relative_costs(dataset: str, keys: Iterable[str], baseline: str) -> dict[str, float]:
+    """Return the CPU time of training each method as a multiple of the baseline's.
+
+    The mean over the seeds that were trained here, starting the program included; a method that
+    continues from the warm-up pays for the warm-up, too. The search is not in it: it has the same
+    number of trials for every method.
+
+    Returns:
+        Method key to factor; without those that were not trained here.
+    """
+    seconds = {key: _seconds(dataset, key) for key in {baseline, *keys}}
+    one = seconds.pop(baseline)
+    return {baseline: 1.0, **{k: s / one for k, s in seconds.items() if s}} if one else {}
+
+
+def _seconds(dataset: str, key: str) -> float | None:
+    """Return CPU seconds of one training of a method, the mean over seeds; None if unknown."""
+    found = []
+    pattern = layout.timing("train", dataset, key, "*")
+    for path in sorted(pattern.parent.glob(pattern.name)):
+        seed = path.stem.removeprefix("seed")
+        total = _cpu_time(path)
+        if warmup_epochs(read_json(layout.train(dataset, key, seed)["model"])):
+            total += _cpu_time(layout.timing("warmup", dataset, seed))
+        found.append(total)
+    return fmean(found) if found else None
+
+
+def _cpu_time(path: Path) -> float:
+    table = read_strings(path, separator="\t")
+    try:
+        return float(table["cpu_time"].iloc[-1])
+    except (KeyError, IndexError, ValueError):
+        raise UserError(f"{path}: not a benchmark file of Snakemake; delete it") from None
