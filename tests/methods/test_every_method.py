@@ -122,6 +122,15 @@ def test_works_in_bfloat16(row):
 
 
 @every
+def test_works_with_momentum(row):
+    """Parameters that get their first gradient late have no momentum yet."""
+    train = Train(epochs=3, batch_size=16, learning_rate=5e-3, optimizer="sgd")
+    prepare(row, train=train)
+    rows = history(toy_data.run_train(row.key, row.options, row.warm, train=train))
+    assert all(math.isfinite(float(r["train_loss"])) for r in rows)
+
+
+@every
 def test_the_saved_model_predicts_what_the_history_says(row):
     prepare(row)
     paths = toy_data.run_train(row.key, row.options, row.warm)

@@ -66,12 +66,12 @@ class Run:
 def make_optimizer(parameters: list[nn.Parameter], train: Train) -> torch.optim.Optimizer:
     """Build the optimiser over ``parameters``, as one group."""
     if train.optimizer == "sgd":
+        # Not fused: that fails when parameters get their first gradient in different steps (mla).
         return torch.optim.SGD(
             parameters,
             lr=train.learning_rate,
             momentum=train.momentum,
             weight_decay=train.weight_decay,
-            fused=True,
         )
     return torch.optim.AdamW(
         parameters, lr=train.learning_rate, weight_decay=train.weight_decay, fused=True
