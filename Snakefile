@@ -20,6 +20,8 @@ rule all:
     default_target: True
     input:
         rules.compare.output,
+    message:
+        "everything is done"
 
 
 onstart:

@@ -5,6 +5,7 @@ Snakemake pattern and ``layout.features("keypad")`` is a file. Paths are relativ
 folder (the current directory).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 #: The stages in order, each with the wildcards that name one of its jobs.
@@ -98,6 +99,22 @@ def compare() -> dict[str, Path]:
         "curves": folder / "curves.csv",
         "report": folder / "report.html",
     }
+
+
+def outputs(stage: str, *cell: str) -> dict[str, Path]:
+    """Everything that one job of a stage makes; ``cell`` as in :data:`CELL`."""
+    paths: dict[str, Callable[..., dict[str, Path]]] = {
+        "download": raw,
+        "extract": features,
+        "split": split,
+        "warmup": warmup,
+        "gap": gap,
+        "search": search,
+        "train": train,
+        "evaluate": evaluate,
+        "compare": compare,
+    }
+    return paths[stage](*cell)
 
 
 def timing(stage: str, *cell: str) -> Path:

@@ -42,6 +42,8 @@ def cells(project):
 
 def snakemake_jobs(project):
     """Snakemake's jobs from a dry run: output -> rule, inputs, outputs."""
+    for path in (project.folder / "workflow/rules").iterdir():  # a message stands for the files
+        path.write_text(re.sub(r"    message:\n.*\n", "", path.read_text()))
     text = project.snakemake("--dry-run", "--forceall")
     found = {}
     for block in re.split(r"\n\s*\n|\n(?=\[)", text):
@@ -131,13 +133,12 @@ def change(tree, path, value):
 def all_settings(parameters):
     """First output of every job of the grid -> its settings, as the rules hand them over."""
     found = {}
-    names = {"download": "raw", "extract": "features"}
     for stage, cell in layout.CELL.items():
         values = {"dataset": parameters.datasets, "method": parameters.method_names}
         values["seed"] = list(map(str, parameters.seeds))
         for key in itertools.product(*(values[name] for name in cell)):
             wildcards = dict(zip(cell, key, strict=True))
-            first = next(iter(getattr(layout, names.get(stage, stage))(*key).values()))
+            first = next(iter(layout.outputs(stage, *key).values()))
             dataset, method = wildcards.get("dataset", ""), wildcards.get("method", "")
             settings = params.job_settings(parameters, stage, dataset, method)
             found[str(first)] = settings.model_dump_json()

@@ -21,6 +21,8 @@ rule evaluate:
         runtime=120,
     params:
         settings=settings("evaluate"),
+    message:
+        "{wildcards.dataset}, {wildcards.method}, seed {wildcards.seed}: evaluate"
     shell:
         command("evaluate")
 
@@ -48,5 +50,7 @@ rule compare:
         "logs/compare/compare.log",
     params:
         settings=settings("compare"),
+    message:
+        "compare all runs: table, curves, report"
     shell:
         command("compare")

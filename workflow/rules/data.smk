@@ -20,6 +20,8 @@ rule download:
         runtime=720,
     params:
         settings=settings("download"),
+    message:
+        "{wildcards.dataset}: fetch or make the raw media"
     shell:
         command("download")
 
@@ -39,6 +41,8 @@ rule extract:
         runtime=720,
     params:
         settings=settings("extract"),
+    message:
+        "{wildcards.dataset}: decode the media into arrays"
     shell:
         command("extract")
 
@@ -57,5 +61,7 @@ rule split:
         runtime=30,
     params:
         settings=settings("split"),
+    message:
+        "{wildcards.dataset}: assign the clips to training, validation and test"
     shell:
         command("split")

@@ -24,6 +24,8 @@ rule warmup:
         runtime=720,
     params:
         settings=settings("warmup"),
+    message:
+        "{wildcards.dataset}, seed {wildcards.seed}: train jointly as warm-up"
     shell:
         command("warmup")
 
@@ -45,6 +47,8 @@ rule gap:
         runtime=120,
     params:
         settings=settings("gap"),
+    message:
+        "{wildcards.dataset}, seed {wildcards.seed}: measure modality gaps and fit the mixture"
     shell:
         command("gap")
 
@@ -63,6 +67,8 @@ rule search:
         runtime=1440,
     params:
         settings=settings("search"),
+    message:
+        "{wildcards.dataset}, {wildcards.method}: choose hyper-parameters"
     shell:
         command("search")
 
@@ -84,5 +90,7 @@ rule train:
         runtime=1440,
     params:
         settings=settings("train"),
+    message:
+        "{wildcards.dataset}, {wildcards.method}, seed {wildcards.seed}: train"
     shell:
         command("train")

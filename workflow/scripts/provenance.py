@@ -49,11 +49,9 @@ def outputs(parameters: params.Params) -> Iterator[Path]:
         "method": parameters.method_names,
         "seed": list(map(str, parameters.seeds)),
     }
-    names = {"download": "raw", "extract": "features"}
     for stage, cell in layout.CELL.items():
-        paths = getattr(layout, names.get(stage, stage))
         for key in itertools.product(*(values[name] for name in cell)):
-            yield from paths(*key).values()
+            yield from layout.outputs(stage, *key).values()
 
 
 def foreign(parameters: params.Params) -> list[str]:
