@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from equipoise import files, layout
-from equipoise.evaluation import metrics
+from equipoise.evaluation import contributions, metrics
 from equipoise.params import Compare, CompareJob
 
 #: Final accuracy of (fused, one value for each modality) by method: what the files simulate.
@@ -127,6 +127,14 @@ def _run(grid: Grid, key, seed, kinds, rng) -> None:
     logits = _logits(labels, fused, count, rng)
     clean = {m: values[~spoiled] for m, values in by_modality.items()}
     test = metrics.score(labels, logits, by_modality, count)
+    more = contributions.contributions(
+        labels,
+        labels,
+        grid.modalities,
+        lambda present: (
+            logits if len(present) == len(grid.modalities) else sum(by_modality[m] for m in present)
+        ),
+    )
     name, _, rest = key.partition("-")
     record = {
         "dataset": grid.dataset,
@@ -143,7 +151,14 @@ def _run(grid: Grid, key, seed, kinds, rng) -> None:
         "test_unspoiled": metrics.score(labels[~spoiled], logits[~spoiled], clean, count)
         if grid.corruption
         else None,
-    }
+        "cost": {
+            "parameters": 30_000 + len(key),
+            "flops_per_sample": 1_500_000 * len(grid.modalities),
+            "seconds_per_sample": 0.0005 + 0.0001 * seed,
+            "batch": 256,
+            "device": "cpu, 1 thread",
+        },
+    } | more
     outputs = layout.evaluate(grid.dataset, key, str(seed))
     files.write_json(outputs["metrics"], record)
     predicted = logits.argmax(axis=1)

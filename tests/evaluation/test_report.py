@@ -1,10 +1,13 @@
+import json
 import re
 from html.parser import HTMLParser
 
 import made_up_results as made_up
+import numpy as np
 import pytest
 from made_up_results import Grid
 
+from equipoise import layout
 from equipoise.stages import compare
 from equipoise.stages.job import Job
 
@@ -50,6 +53,18 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).replace("\u00a0", " ").split())
 
 
+def rows_of(text: str, heading: str) -> dict[str, list[str]]:
+    """Return method to the numbers in the row of the table that has ``heading``, without ±."""
+    table = next(t for t in text.split("<table")[1:] if f">{heading}</th>" in t)
+    rows = table.split("</table>")[0].split("<tbody>")[1].split("</tr>")[:-1]
+    found = {}
+    for row in rows:
+        name = re.search(r'<th scope="row">(.*?)</th>', row)[1]
+        cells = re.findall(r"<td[^>]*>(.*?)</td>", row)
+        found[name] = [cell.split("<small>")[0] for cell in cells]
+    return found
+
+
 def report(grid: Grid, **settings) -> tuple[str, Page]:
     made_up.write(grid)
     compare.run(Job("compare"), grid.settings(**settings))
@@ -78,7 +93,8 @@ def test_numbers_equal_comparison_csv():
     assert set(page.numbers) == {row["key"] for row in rows}
     for row in rows:
         shown = page.numbers[row["key"]]
-        assert {"accuracy", "macro_f1", "accuracy_video", "modality_gap"} <= set(shown)
+        wanted = {"accuracy", "macro_f1", "accuracy_video", "modality_gap", "map", "ece"}
+        assert wanted <= set(shown)
         for name, (value, text) in shown.items():
             assert value == row[name]
             if not name.startswith("p_value"):
@@ -103,7 +119,7 @@ def test_pictures_and_tables_can_be_heard():
         if tag == "th":
             assert found["scope"] in ("row", "col")
     count = [tag for tag, _ in page.attributes]
-    assert count.count("caption") == count.count("table") == 3
+    assert count.count("caption") == count.count("table") == 5
 
 
 def test_one_seed_says_so():
@@ -124,6 +140,8 @@ def test_one_modality():
     _, page = report(Grid(methods=("joint", "unimodal"), modalities=("image",)))
     assert "there is nothing to balance" in page.text
     assert "Gap of heads" not in page.text
+    assert "What each modality contributes" not in page.text
+    assert "calibration and cost" in page.text
 
 
 def test_three_modalities():
@@ -131,6 +149,42 @@ def test_three_modalities():
     classes = " ".join(found.get("class") or "" for _, found in page.attributes)
     assert {"m0", "m1", "m2"} <= set(classes.split())
     assert "image head" in page.text
+    assert "audio+image" in page.text and "Shapley image" in page.text
+
+
+def test_contributions_and_cost_are_means_over_the_seeds():
+    grid = Grid(methods=("joint", "gmm"))
+    text, page = report(grid)
+    files = [layout.evaluate("keypad", "gmm", str(seed))["metrics"] for seed in grid.seeds]
+    runs = [json.loads(path.read_text()) for path in files]
+    shown = rows_of(text, "Shapley audio")["gmm"]
+    assert [float(cell.replace("−", "-")) for cell in shown] == pytest.approx(
+        [
+            *(100 * np.mean([run["subsets"][name]["accuracy"] for run in runs])
+              for name in ("none", "audio", "video", "audio+video")),
+            *(100 * np.mean([run["shapley"][m] for run in runs]) for m in ("audio", "video")),
+        ],
+        abs=0.0501,
+    )  # fmt: skip
+    shown = rows_of(text, "MFLOPs a sample")["gmm"]
+    assert shown[-3:] == ["30,003", "3.00", "0.600"]
+    audio = 100 * np.mean([run["test"]["ece_by_modality"]["audio"] for run in runs])
+    assert float(shown[2]) == pytest.approx(audio, abs=0.0501)
+    assert page.text.count("Shapley value of each modality, in points") == 1
+    assert "on cpu, 1 thread" in page.text
+
+
+def test_four_modalities_show_the_subsets_that_say_most():
+    text, page = report(Grid(methods=("joint",), modalities=("a", "b", "c", "d"), seeds=(0,)))
+    assert len(rows_of(text, "Shapley a")["joint"]) == 1 + 4 + 4 + 1 + 4
+    assert "a+b+c" in page.text and "a+b " not in page.text
+
+
+def test_too_many_modalities_for_shapley_values():
+    names = tuple(f"m{n}" for n in range(7))
+    text, page = report(Grid(methods=("joint",), modalities=names, seeds=(0,)))
+    assert "Shapley m0" not in page.text
+    assert len(rows_of(text, "Majority class")["joint"]) == 1 + 7 + 7 + 1
 
 
 def test_missing_gap_files_are_said():

@@ -1,7 +1,6 @@
-"""AGM: Shapley values against all orders of arrival, the target and the step by hand."""
+"""AGM: coalitions of features, the target and the step by hand."""
 
 import math
-from itertools import permutations
 
 import numpy as np
 import pytest
@@ -9,14 +8,13 @@ import test_losses
 import torch
 from torch import nn
 
+from equipoise.coalitions import shapley
 from equipoise.methods.agm.method import (
     Agm,
     coalition_logits,
-    coalitions,
     coefficients,
     discrepancies,
     mean_log_probability,
-    shapley,
 )
 from equipoise.methods.base import create
 from equipoise.params import Train
@@ -31,44 +29,6 @@ def batch(modalities=("audio", "video")):
     data = test_losses.batch(modalities)
     data.inputs = {m: x.float() for m, x in data.inputs.items()}
     return data
-
-
-def random_game(names, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        s: torch.randn(2, 3, generator=generator, dtype=torch.float64)
-        for s in coalitions(list(names))
-    }
-
-
-@pytest.mark.parametrize("names", ["a", "av", "avi", "avit"])
-def test_the_shapley_value_is_the_mean_gain_over_all_orders_of_arrival(names):
-    values = random_game(names)
-    got = shapley(values)
-    for m in names:
-        gains = []
-        for order in permutations(names):
-            before = frozenset(order[: order.index(m)])
-            gain = values[before | {m}] - (values[before] if before else 0)
-            gains.append(gain.numpy())
-        np.testing.assert_allclose(got[m], np.mean(gains, axis=0), rtol=1e-10, atol=1e-12)
-    torch.testing.assert_close(sum(got.values()), values[frozenset(names)])
-
-
-def test_the_shapley_value_of_two_is_the_formula_of_the_paper():
-    values = random_game("av")
-    both, a, v = (values[frozenset(s)] for s in ("av", "a", "v"))
-    torch.testing.assert_close(shapley(values)["a"], (both - v + a) / 2)
-    torch.testing.assert_close(shapley(values)["v"], (both - a + v) / 2)
-
-
-def test_equal_modalities_share_equally_and_one_that_adds_nothing_gets_nothing():
-    one = torch.ones(1, 2)
-    values = {s: float(len(s - {"i"})) * one for s in coalitions(["a", "v", "i"])}
-    shares = shapley(values)
-    torch.testing.assert_close(shares["a"], one)
-    torch.testing.assert_close(shares["v"], one)
-    torch.testing.assert_close(shares["i"], 0 * one)
 
 
 def test_of_a_sum_the_shapley_value_is_the_split_with_the_bias_shared_out():

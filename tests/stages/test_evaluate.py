@@ -6,11 +6,14 @@ import pytest
 import toy_data
 from sklearn.metrics import f1_score
 
-from equipoise import files, layout
+from equipoise import files, layout, tracking
 from equipoise.errors import UserError
+from equipoise.evaluation.prediction_cost import REPEATS
+from equipoise.models.multimodal import MultimodalClassifier
 from equipoise.params import Compare, CompareJob, Evaluate
 from equipoise.stages import compare, evaluate
 from equipoise.stages.job import Job
+from equipoise.training.inference import load_model, predict
 
 COUNT = 60
 
@@ -46,6 +49,13 @@ def run(batch_size=7):
     outputs = layout.evaluate("toy", "joint", "0")
     with outputs["predictions"].open(newline="", encoding="utf-8") as file:
         return json.loads(outputs["metrics"].read_text()), list(csv.DictReader(file))
+
+
+def without_time(metrics):
+    """What is the same each time: everything but cost.seconds_per_sample."""
+    cost = {k: v for k, v in metrics["cost"].items() if k != "seconds_per_sample"}
+    assert len(cost) == len(metrics["cost"]) - 1
+    return metrics | {"cost": cost}
 
 
 def test_identity_and_shape():
@@ -108,13 +118,60 @@ def test_no_unspoiled_score(corruption):
         write_manifest()
 
 
-def test_batch_size_and_repetition_change_nothing():
-    first = run()
-    outputs = layout.evaluate("toy", "joint", "0")
-    before = {name: path.read_bytes() for name, path in outputs.items()}
-    assert run() == first
-    assert before == {name: path.read_bytes() for name, path in outputs.items()}
-    assert run(batch_size=1)[0]["test"] == first[0]["test"]
+def test_batch_size_and_repetition_change_nothing_but_the_time():
+    first, rows = run()
+    predictions = layout.evaluate("toy", "joint", "0")["predictions"]
+    before = predictions.read_bytes()
+    again, _ = run()
+    assert without_time(again) == without_time(first)
+    assert predictions.read_bytes() == before
+    other, other_rows = run(batch_size=1)
+    for name in ("accuracy", "macro_f1", "confusion", "accuracy_by_modality"):
+        assert other["test"][name] == first["test"][name]
+    assert other["test"]["ece"] == pytest.approx(first["test"]["ece"], abs=1e-6)
+    assert other["subsets"] == first["subsets"]
+    assert [row["predicted"] for row in other_rows] == [row["predicted"] for row in rows]
+
+
+def test_subsets_are_what_predicting_from_them_gives():
+    metrics, _ = run()
+    test = toy_data.splits(COUNT)["test"]
+    loaded = load_model(layout.train("toy", "joint", "0")["model"].parent)
+    store = toy_data.MemoryStore(count=COUNT)
+    for present in (["audio"], ["video"], ["audio", "video"]):
+        logits = predict(loaded, store, test, "cpu", present=present).logits
+        accuracy = np.mean(logits.argmax(1) == store.labels[test])
+        assert metrics["subsets"]["+".join(present)]["accuracy"] == pytest.approx(accuracy)
+    train = store.labels[toy_data.splits(COUNT)["train"]]
+    majority = np.bincount(train).argmax()
+    empty = np.mean(store.labels[test] == majority)
+    assert metrics["subsets"]["none"]["accuracy"] == pytest.approx(empty)
+    total = metrics["test"]["accuracy"] - empty
+    assert sum(metrics["shapley"].values()) == pytest.approx(total)
+    assert set(metrics["shapley"]) == {"audio", "video"}
+
+
+def test_every_number_is_tracked(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(tracking.Run, "metrics", lambda self, values: seen.update(values))
+    metrics, _ = run()
+    numbers = {"val", "test", "subsets", "shapley", "cost"}
+    assert seen == {name: metrics[name] for name in numbers}
+
+
+def test_encoders_run_for_the_splits_and_the_cost_alone(monkeypatch):
+    """The subsets are scored on features that are there already."""
+    encoded = []
+    encode = MultimodalClassifier.encode
+    monkeypatch.setattr(
+        MultimodalClassifier,
+        "encode",
+        lambda self, batch: encoded.append(len(batch["audio"])) or encode(self, batch),
+    )
+    run(batch_size=100)
+    sizes = {name: len(rows) for name, rows in toy_data.splits(COUNT).items()}
+    timed = [1] + [sizes["test"]] * (1 + REPEATS)
+    assert encoded == [sizes["val"], sizes["test"], *timed]
 
 
 def test_test_clips_do_not_touch_validation():

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from mlflow.utils.validation import _validate_metric_name
 
 from equipoise import files, layout, registry
 from equipoise.params import Section
@@ -44,6 +45,14 @@ def test_columns_of_history_become_groups() -> None:
         "train/accuracy_video": 0.5,
         "method/coefficient_audio": 0.25,
     }
+
+
+def test_what_mlflow_refuses_in_a_name_becomes_a_hyphen() -> None:
+    values = {"subsets": {"audio+video": {"accuracy": 0.5}}, "cost": {"device": "cpu", "batch": 7}}
+    named = names.metric_names(values)
+    assert named == {"subsets/audio-video_accuracy": 0.5, "cost/batch": 7.0}
+    for name in named:
+        _validate_metric_name(name)
 
 
 def test_nested_metrics_become_groups_and_keep_their_own_gap() -> None:

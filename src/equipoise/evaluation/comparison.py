@@ -27,6 +27,8 @@ LEADING = (
     "macro_f1",
     "gap_auroc",
 )
+#: Numbers of which the table has the mean alone, without limits.
+MEAN_ONLY = ("map", "ece")
 DIFFERENCE = ("difference", "difference_low", "difference_high", "p_value", "p_value_holm")
 
 
@@ -40,7 +42,8 @@ class Row:
     variant: str
     seeds: int
     intervals: dict[str, Interval]
-    """accuracy, macro_f1, accuracy_<modality>, modality_gap, accuracy_unspoiled (if they apply)."""
+    """accuracy, macro_f1, accuracy_<modality>, modality_gap, accuracy_unspoiled (if they apply),
+    map, ece."""
     gap_auroc: float | None
     difference: Difference | None
     """Accuracy minus that of the baseline; None for the baseline itself."""
@@ -90,6 +93,7 @@ def flat_metrics(metrics: dict[str, Any]) -> dict[str, float]:
         flat[f"accuracy_{modality}"] = value
     flat["modality_gap"] = test["modality_gap"]
     flat["accuracy_unspoiled"] = unspoiled["accuracy"] if unspoiled else None
+    flat |= {name: test[name] for name in MEAN_ONLY}
     return {name: float(value) for name, value in flat.items() if value is not None}
 
 
@@ -130,7 +134,7 @@ def header(modalities: Sequence[str]) -> list[str]:
         for side in ("low", "high")
     ]
     behind = ("modality_gap", *DIFFERENCE, "accuracy_unspoiled", "selection")
-    return [*LEADING, *accuracies, *behind, *limits, "level", "key"]
+    return [*LEADING, *accuracies, *behind, *limits, *MEAN_ONLY, "level", "key"]
 
 
 def cells(row: Row, level: float) -> dict[str, Any]:
@@ -151,14 +155,24 @@ def cells(row: Row, level: float) -> dict[str, Any]:
         intervals["difference"] = row.difference.interval
         values["p_value"] = row.difference.p_value
     for name, interval in intervals.items():
-        values |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        values[name] = interval.mean
+        if name not in MEAN_ONLY:
+            values |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def nested(table: Sequence[Row], level: float) -> dict[str, dict[str, dict[str, float]]]:
-    """Return data set -> method key -> numbers, as ``dvc metrics show`` and ``diff`` like it."""
+    """Return data set -> method key -> numbers, as ``dvc metrics show`` and ``diff`` like it.
+
+    Without the limits of intervals, which would make the table of ``dvc metrics show`` three times
+    as wide; they are in comparison.csv.
+    """
     numbers: dict[str, dict[str, dict[str, float]]] = {}
     for row in table:
-        values = {n: v for n, v in cells(row, level).items() if isinstance(v, int | float)}
+        values = {
+            name: value
+            for name, value in cells(row, level).items()
+            if isinstance(value, int | float) and not name.endswith(("_low", "_high"))
+        }
         numbers.setdefault(row.dataset, {})[row.key] = values
     return numbers

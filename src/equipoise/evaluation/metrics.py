@@ -26,9 +26,11 @@ def score(
         classes: Number of classes C.
 
     Returns:
-        ``samples``, ``accuracy`` and ``macro_f1`` of the fused output, ``accuracy_by_modality``,
-        ``macro_f1_by_modality``, ``modality_gap`` (best minus worst modality accuracy; None with
-        fewer than two modalities) and ``confusion`` (C rows of truth by C columns of prediction).
+        ``samples``; ``accuracy``, ``macro_f1``, ``map`` (:func:`mean_average_precision`) and
+        ``ece`` (:func:`calibration_error`) of the fused output, and of each head as
+        ``<name>_by_modality``; ``absent_classes`` (numbers of the classes without a sample, which
+        ``map`` leaves out); ``modality_gap`` (best minus worst modality accuracy; None with fewer
+        than two modalities) and ``confusion`` (C rows of truth by C columns of prediction).
 
     Raises:
         UserError: No sample, or logits that are not finite.
@@ -36,22 +38,30 @@ def score(
     from sklearn.metrics import confusion_matrix
 
     predicted = predict_classes(logits, "the fused output")
-    by_modality = {
-        modality: predict_classes(values, f"the {modality} head")
-        for modality, values in sorted(modality_logits.items())
-    }
+    for modality, values in sorted(modality_logits.items()):
+        predict_classes(values, f"the {modality} head")
     if not len(labels):
         raise UserError("no sample to score; check split.csv")
-    accuracies = {modality: _accuracy(labels, p) for modality, p in by_modality.items()}
-    spread = max(accuracies.values()) - min(accuracies.values()) if len(accuracies) > 1 else None
+    fused = _scores(labels, logits)
+    heads = {m: _scores(labels, values) for m, values in sorted(modality_logits.items())}
+    accuracies = [scores["accuracy"] for scores in heads.values()]
     return {
         "samples": len(labels),
-        "accuracy": _accuracy(labels, predicted),
-        "macro_f1": _macro_f1(labels, predicted),
-        "accuracy_by_modality": accuracies,
-        "macro_f1_by_modality": {m: _macro_f1(labels, p) for m, p in by_modality.items()},
-        "modality_gap": spread,
+        **fused,
+        **{f"{name}_by_modality": {m: s[name] for m, s in heads.items()} for name in fused},
+        "absent_classes": sorted(set(range(classes)) - set(labels.tolist())),
+        "modality_gap": max(accuracies) - min(accuracies) if len(accuracies) > 1 else None,
         "confusion": confusion_matrix(labels, predicted, labels=range(classes)).tolist(),
+    }
+
+
+def _scores(labels: Labels, logits: Logits) -> dict[str, float]:
+    predicted, p = logits.argmax(axis=1), probabilities(logits)
+    return {
+        "accuracy": accuracy(labels, predicted),
+        "macro_f1": macro_f1(labels, predicted),
+        "map": mean_average_precision(labels, p),
+        "ece": calibration_error(labels, p),
     }
 
 
@@ -66,19 +76,58 @@ def predict_classes(logits: Logits, what: str) -> Labels:
     return np.asarray(logits.argmax(axis=1), dtype=np.int64)
 
 
-def true_class_probability(labels: Labels, logits: Logits) -> NDArray[np.float64]:
-    """Return the softmax probability of the true class, (N,), in double precision."""
+def probabilities(logits: Logits) -> NDArray[np.float64]:
+    """Return the softmax of logits (N, C), in double precision."""
     from scipy.special import softmax
 
-    probabilities = softmax(np.asarray(logits, dtype=np.float64), axis=1)
-    return np.asarray(probabilities[np.arange(len(labels)), labels], dtype=np.float64)
+    return np.asarray(softmax(np.asarray(logits, dtype=np.float64), axis=1), dtype=np.float64)
 
 
-def _accuracy(labels: Labels, predicted: Labels) -> float:
+def true_class_probability(labels: Labels, logits: Logits) -> NDArray[np.float64]:
+    """Return the softmax probability of the true class, (N,), in double precision."""
+    return probabilities(logits)[np.arange(len(labels)), labels]
+
+
+def mean_average_precision(labels: Labels, p: NDArray[np.float64]) -> float:
+    """Return the mean over classes of the average precision of that class against the rest.
+
+    Average precision is sum_n (R_n - R_n-1) P_n over the samples ranked by the probability of the
+    class, without interpolation. Classes without a sample have none and are left out.
+
+    Args:
+        labels: True classes (N,), at least one.
+        p: Probabilities (N, C).
+    """
+    from sklearn.metrics import average_precision_score
+
+    present = np.unique(labels)
+    return float(np.mean([average_precision_score(labels == k, p[:, k]) for k in present]))
+
+
+def calibration_error(labels: Labels, p: NDArray[np.float64], bins: int = 15) -> float:
+    """Return the expected calibration error of the top class (Guo et al., 2017, Eq. 3).
+
+    sum_b n_b / N |accuracy_b - confidence_b| over ``bins`` equal bins ((b - 1)/B, b/B] of the
+    largest probability. It depends on the number of bins and is biased upwards for few samples.
+
+    Args:
+        labels: True classes (N,), at least one.
+        p: Probabilities (N, C).
+        bins: B.
+    """
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == labels
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.digitize(confidence, edges[1:-1], right=True)
+    surplus = np.bincount(place, weights=right - confidence, minlength=bins)
+    return float(np.abs(surplus).sum() / len(labels))
+
+
+def accuracy(labels: Labels, predicted: Labels) -> float:
+    """Return the fraction of (N,) predictions that are right."""
     return float(np.mean(labels == predicted))
 
 
-def _macro_f1(labels: Labels, predicted: Labels) -> float:
+def macro_f1(labels: Labels, predicted: Labels) -> float:
     """Unweighted mean of F1 over the classes that occur in the truth or in the predictions."""
     from sklearn.metrics import f1_score
 

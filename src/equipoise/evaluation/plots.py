@@ -84,6 +84,35 @@ def heads_strip(
     return strip(height, f"accuracy of each head in percent: {words}", *parts)
 
 
+def bars_strip(
+    values: Mapping[str, Interval], limits: tuple[float, float], colours: Mapping[str, int]
+) -> Markup:
+    """Draw a bar from zero for each modality of one method, with its mark and interval.
+
+    Args:
+        values: Modality to a fraction, which may be negative.
+        limits: Range shared by all methods; holds 0.
+        colours: Modality to the number of its colour and mark.
+    """
+    scale, height = Scale(*limits, 1, 99), 10 + 14 * len(values)
+    zero = scale.percent(0.0)
+    parts = [
+        element("line", x1=scale.percent(t), x2=scale.percent(t), y1=0, y2=height, class_="grid")
+        for t in ticks(*limits, 5)
+    ]
+    parts.append(element("line", x1=zero, x2=zero, y1=0, y2=height, class_="zero"))
+    for number, (modality, interval) in enumerate(values.items()):
+        y, tone = 12 + 14 * number, f"m{colours[modality]}"
+        place = scale.percent(interval.mean)
+        parts.append(element("line", x1=zero, x2=place, y1=y, y2=y, class_=f"{tone} bar"))
+        if interval.low is not None and interval.high is not None:
+            ends = {"x1": scale.percent(interval.low), "x2": scale.percent(interval.high)}
+            parts.append(element("line", **ends, y1=y, y2=y, class_=f"{tone} whisker"))
+        parts.append(mark(colours[modality], place, y))
+    words = ", ".join(f"{m} {interval_words(i)}" for m, i in values.items())
+    return strip(height, f"Shapley value of each modality in points: {words}", *parts)
+
+
 def axis_strip(limits: tuple[float, float]) -> Markup:
     """Draw the percent axis that belongs under several :func:`heads_strip`."""
     scale = Scale(*limits, 1, 99)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from equipoise import provenance
-from equipoise.evaluation import report_results, report_samples
+from equipoise.evaluation import report_modalities, report_results, report_samples
 from equipoise.evaluation.collect import DatasetResults
 from equipoise.evaluation.comparison import Row, mean_auroc
 from equipoise.evaluation.findings import (
@@ -132,6 +132,8 @@ def _section(
         "heads_axis": heads["axis"],
         "heads_about": heads["about"],
         "heads_legend": heads["legend"],
+        "contributions": report_modalities.contribution_part(results, colours, level),
+        "cost": report_modalities.cost_part(results, table, level),
         "curves": learning["panels"],
         "curves_about": learning["about"],
         "curves_legend": learning["legend"],

@@ -43,15 +43,15 @@ def result_rows(
             "key": row.key,
             "best": row.intervals["accuracy"].mean == best,
             "tag": _tag(row, baseline),
-            "accuracy": _cell(row, "accuracy", main=True),
+            "accuracy": cell(row, "accuracy", main=True),
             "accuracy_plot": plots.interval_strip(row.intervals["accuracy"], limits, False, True),
             "difference": _difference(row),
             "difference_plot": _difference_plot(row, around),
             "p_value": _p_value(row),
-            "macro_f1": _cell(row, "macro_f1"),
-            "heads": [_cell(row, f"accuracy_{m}") for m in modalities],
-            "gap": _cell(row, "modality_gap"),
-            "unspoiled": _cell(row, "accuracy_unspoiled"),
+            "macro_f1": cell(row, "macro_f1"),
+            "heads": [cell(row, f"accuracy_{m}") for m in modalities],
+            "gap": cell(row, "modality_gap"),
+            "unspoiled": cell(row, "accuracy_unspoiled"),
         }
         for row in table
     ]
@@ -63,14 +63,16 @@ def _tag(row: Row, baseline: str) -> str:
     return "reference" if row.method == REFERENCE else ""
 
 
-def _cell(row: Row, name: str, main: bool = False) -> Cell | None:
+def cell(row: Row, name: str, main: bool = False) -> Cell | None:
+    """Return a number of comparison.csv with its interval; None where it does not apply."""
     interval = row.intervals.get(name)
     if interval is None:
         return None
-    return Cell(name, interval.mean, percent(interval.mean), _plus_minus(interval), main)
+    return Cell(name, interval.mean, percent(interval.mean), plus_minus(interval), main)
 
 
-def _plus_minus(interval: Interval) -> str:
+def plus_minus(interval: Interval) -> str:
+    """Return ``± 1.2`` in percent, or nothing where there is no interval."""
     return "" if interval.half_width is None else f"± {percent(interval.half_width)}"
 
 
@@ -78,7 +80,7 @@ def _difference(row: Row) -> Cell | None:
     if row.difference is None:
         return None
     interval = row.difference.interval
-    return Cell("difference", interval.mean, signed(interval.mean), _plus_minus(interval))
+    return Cell("difference", interval.mean, signed(interval.mean), plus_minus(interval))
 
 
 def _difference_plot(row: Row, limits: tuple[float, float]) -> Markup:
@@ -141,7 +143,7 @@ def heads(
         ],
         "axis": plots.axis_strip(limits),
         "about": about,
-        "legend": _marks(modalities, colours) + (_dashed("alone") if reference else []),
+        "legend": marks(modalities, colours) + (_dashed("alone") if reference else []),
     }
 
 
@@ -150,7 +152,8 @@ def _means(row: Row, modalities: Sequence[str]) -> dict[str, float]:
     return {m: row.intervals[n].mean for m, n in names.items() if n in row.intervals}
 
 
-def _marks(modalities: Sequence[str], colours: Mapping[str, int]) -> list[dict[str, Any]]:
+def marks(modalities: Sequence[str], colours: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return the legend of the modalities."""
     return [
         {"picture": _small(plots.mark(colours[m], "50%", 8), 16), "text": m} for m in modalities
     ]

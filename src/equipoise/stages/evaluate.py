@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from equipoise import files, layout, registry, tracking
 from equipoise.errors import UserError
-from equipoise.evaluation import collect, metrics
+from equipoise.evaluation import collect, contributions, metrics
+from equipoise.evaluation.prediction_cost import prediction_cost
 from equipoise.params import Evaluate
 from equipoise.stages.job import Job
 
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 
     from equipoise.models.card import ModelCard
     from equipoise.store.features import FeatureStore
-    from equipoise.training.inference import Predictions
+    from equipoise.training.inference import LoadedModel, Predictions
 
 
 def run(job: Job, settings: Evaluate) -> None:
-    """Score the model of ``job`` (data set, method, seed); write metrics.json, predictions.csv.
+    """Score the model of ``job``; write predictions.csv and metrics.json (see docs/metrics.md).
 
     Raises:
         UserError: The model, the features and the split do not belong together, or training
@@ -52,6 +54,9 @@ def run(job: Job, settings: Evaluate) -> None:
             record[subset] = _score(store, indices, predictions)
             tracked.metrics({subset: record[subset]})
         record["test_unspoiled"] = _unspoiled(store, indices, predictions, corruption)
+        more = _contributions_and_cost(loaded, store, split, predictions, settings.batch_size)
+        tracked.metrics(more)
+        record |= more
         rows = _prediction_rows(store, indices, predictions)
         files.write_csv(outputs["predictions"], list(rows[0]), rows)
         files.write_json(outputs["metrics"], record)
@@ -102,6 +107,31 @@ def _unspoiled(
     return metrics.score(
         store.labels[rows[keep]], predictions.logits[keep], heads, len(store.classes)
     )
+
+
+def _contributions_and_cost(
+    loaded: LoadedModel,
+    store: FeatureStore,
+    split: Mapping[str, NDArray[np.int64]],
+    predictions: Predictions,
+    batch_size: int,
+) -> dict[str, Any]:
+    """Score every subset of the modalities, from features that are there already; both on test."""
+    from equipoise.training.inference import classify, prepared
+
+    def logits(present: list[str]) -> NDArray[np.float32]:
+        if present == names:
+            return predictions.logits
+        features = {m: predictions.features[m] for m in present}
+        return classify(loaded, features, batch_size).logits
+
+    names = list(predictions.features)
+    rows, train_rows = split["test"], split["train"]
+    inputs = prepared(loaded, store, rows[:batch_size])
+    return {
+        **contributions.contributions(store.labels[rows], store.labels[train_rows], names, logits),
+        "cost": prediction_cost(loaded, inputs),
+    }
 
 
 def _prediction_rows(

@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,8 @@ def metric_names(values: Mapping[str, Any]) -> dict[str, float]:
     ``val_accuracy_audio`` -> ``val/accuracy_audio``; ``{"test": {"accuracy_by_modality": {"audio":
     0.5}}}`` -> ``test/accuracy_audio``; ``learning_rate`` -> ``train/learning_rate``. What is not a
     number is left out, and ``epoch`` too (the step says it). ``<group>/modality_gap``, the best
-    minus the worst accuracy of a single modality, is added where the table has none.
+    minus the worst accuracy of a single modality, is added where the table has none. A character
+    that MLflow refuses (the plus of ``audio+video``) becomes a hyphen.
     """
     named: dict[str, float] = {}
     for key, value in _numbers(values):
@@ -41,7 +43,7 @@ def metric_names(values: Mapping[str, Any]) -> dict[str, float]:
         alone = [value for name, value in named.items() if name.startswith(prefix)]
         if len(alone) > 1:
             named.setdefault(f"{group}/modality_gap", max(alone) - min(alone))
-    return named
+    return {re.sub(r"[^/\w.\- ]", "-", name): value for name, value in named.items()}
 
 
 def _numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

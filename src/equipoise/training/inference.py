@@ -18,7 +18,7 @@ from equipoise.models.card import ModalityCard, ModelCard, read_card
 from equipoise.models.inputs import affine, prepare
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.training.device import pick_device
-from equipoise.training.source import Store, open_source
+from equipoise.training.source import Rows, Store, open_source
 
 
 @dataclass
@@ -109,7 +109,7 @@ def predict(
     where = pick_device(device) if isinstance(device, str) else device
     modalities = _checked(loaded.card, store, present)
     model = loaded.model.to(where)
-    scales = {m: affine(modality.normalisation, where) for m, modality in modalities.items()}
+    scales = _scales(modalities, where)
     source = open_source(store, list(modalities), where, resident_gib)
     batches = list(torch.split(torch.from_numpy(np.asarray(indices, dtype=np.int64)), batch_size))
     outputs: list[Output] = []
@@ -121,6 +121,39 @@ def predict(
             outputs.append(loaded.method.predict(model(inputs)))
     model.train(training)
     return gather(outputs, list(modalities), len(loaded.card.classes), loaded.card.features)
+
+
+@torch.no_grad()
+def classify(
+    loaded: LoadedModel, features: Mapping[str, NDArray[np.float32]], batch_size: int = 256
+) -> Predictions:
+    """Predict from features ``{m: (N, D)}``, one modality or more, that :func:`predict` returned.
+
+    What ``predict(present=...)`` gives, without running the encoders again.
+    """
+    where = next(loaded.model.parameters()).device
+    count = len(next(iter(features.values())))
+    outputs = []
+    for start in range(0, count, batch_size):
+        rows = slice(start, start + batch_size)
+        batch = {m: torch.from_numpy(array[rows]).to(where) for m, array in features.items()}
+        outputs.append(loaded.method.predict(loaded.model.classify(batch)))
+    return gather(outputs, list(features), len(loaded.card.classes), loaded.card.features)
+
+
+def prepared(loaded: LoadedModel, store: Store, rows: NDArray[np.int64]) -> dict[str, Tensor]:
+    """Return one batch, the rows (B,) of ``store``, as the model takes it: ``{m: (B, ...)}``."""
+    where = next(loaded.model.parameters()).device
+    modalities = _checked(loaded.card, store, None)
+    raw = next(Rows(store, list(modalities), where).batches([torch.from_numpy(rows)]))
+    scales = _scales(modalities, where)
+    return {m: prepare(raw[m], *scales[m]) for m in raw}
+
+
+def _scales(
+    modalities: Mapping[str, ModalityCard], device: torch.device
+) -> dict[str, tuple[Tensor, Tensor]]:
+    return {m: affine(modality.normalisation, device) for m, modality in modalities.items()}
 
 
 def _checked(

@@ -2,27 +2,20 @@
 
 import math
 from collections.abc import Mapping
-from itertools import combinations
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from equipoise.coalitions import Coalition, coalitions, shapley
 from equipoise.methods.agm import Options
 from equipoise.methods.base import Batch, Method, Plan
 from equipoise.methods.modulation import Means, scale_gradients
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.training.run import Run
 
-Coalition = frozenset[str]
 LEAST = math.log(1e-8)
 """A log-probability counts as no lower than this, so that r stays finite."""
-
-
-def coalitions(modalities: list[str]) -> list[Coalition]:
-    """Return every non-empty subset of the modalities."""
-    sizes = range(1, len(modalities) + 1)
-    return [frozenset(c) for size in sizes for c in combinations(modalities, size)]
 
 
 def coalition_logits(
@@ -34,28 +27,6 @@ def coalition_logits(
         kept = {m: h if m in present else torch.zeros_like(h) for m, h in features.items()}
         found[present] = model.classify(kept).logits
     return found
-
-
-def shapley(values: Mapping[Coalition, Tensor]) -> dict[str, Tensor]:
-    """Return phi_m = sum over S without m of |S|! (M-|S|-1)! / M! (F(S + m) - F(S)), F({}) = 0.
-
-    They add up to F of all modalities. For two, phi_a = (F(a, v) - F(0, v) + F(a, 0)) / 2.
-
-    Args:
-        values: F of every non-empty subset.
-    """
-    modalities = sorted(frozenset[str]().union(*values))
-    count = len(modalities)
-    shares = {}
-    for m in modalities:
-        parts = []
-        for subset in (s for s in values if m in s):
-            rest, size = values.get(subset - {m}), len(subset) - 1
-            weight = math.factorial(size) * math.factorial(count - size - 1)
-            gain = values[subset] if rest is None else values[subset] - rest
-            parts.append(gain * (weight / math.factorial(count)))
-        shares[m] = torch.stack(parts).sum(dim=0)
-    return shares
 
 
 def mean_log_probability(logits: Tensor, labels: Tensor) -> Tensor:
