@@ -37,6 +37,7 @@ class Grid:
     epochs: int = 15
     tests: int = 300
     trains: int = 500
+    trials: int = 1
     warm_accuracy: float = 0.93
     identifiable: bool = True
     selection: str = "validation"
@@ -58,9 +59,28 @@ def write(grid: Grid) -> None:
     for number, key in enumerate(grid.methods):
         for seed in grid.seeds:
             _run(grid, key, seed, kinds, np.random.default_rng([number, seed]))
+        _search(grid, key, number)
     if grid.gaps:
         for seed in grid.seeds:
             _gap(grid, seed, kinds, np.random.default_rng([99, seed]))
+
+
+def _search(grid: Grid, key: str, number: int) -> None:
+    """Trials as stage search leaves them; the last one is chosen."""
+    changes = ["{}", '{"learning_rate": 0.003}', '{"optimizer": "sgd"}'][: grid.trials]
+    rows = [
+        {
+            "trial": i + 1,
+            "train": change,
+            "options": "{}",
+            "epoch": 9 if grid.trials > 1 else None,
+            "val_accuracy": (80 + number + i) / 100 if grid.trials > 1 else None,
+            "val_loss": 0.5 if grid.trials > 1 else None,
+            "chosen": int(i == grid.trials - 1),
+        }
+        for i, change in enumerate(changes)
+    ]
+    files.write_csv(layout.search(grid.dataset, key)["trials"], list(rows[0]), rows)
 
 
 def _samples(grid: Grid, rng) -> dict[str, str]:

@@ -241,3 +241,19 @@ def test_hostile_names_stay_text():
 def test_many_classes_stay_small():
     text, _ = report(Grid(classes=tuple(f"class number {n}" for n in range(150)), seeds=(0,)))
     assert len(text.encode()) < 1e6
+
+
+def test_what_the_search_chose_is_shown_where_there_was_one():
+    made_up.write(grid := Grid(methods=("joint", "lfm-heuristic"), trials=3))
+    compare.run(Job("compare"), grid.settings())
+    text = layout.compare()["report"].read_text()
+    rows = rows_of(text, "Hyper-parameters")
+    # Method i has 80 % + i with the settings as they stood, two more in the third trial.
+    assert rows["joint"] == ["3", "optimizer sgd", "82.0", "80.0"]
+    assert rows["lfm-heuristic"] == ["3", "optimizer sgd", "83.0", "81.0"]
+
+
+def test_without_a_search_nothing_is_said_of_it():
+    made_up.write(grid := Grid(methods=("joint", "gmm")))
+    compare.run(Job("compare"), grid.settings())
+    assert "Hyper-parameters" not in layout.compare()["report"].read_text()

@@ -45,6 +45,8 @@ class DatasetResults:
     dataset: str
     runs: dict[str, dict[int, Run]]
     """Method key (in the order of the grid) to seed to run."""
+    searches: dict[str, pd.DataFrame]
+    """Method key to trials.csv of stage search."""
     gaps: dict[int, GapFit]
     missing_gaps: list[int]
     """Seeds whose gap files a method needed but which are not there."""
@@ -91,6 +93,7 @@ def collect(dataset: str, methods: Sequence[str], seeds: Sequence[int]) -> Datas
     return DatasetResults(
         dataset=dataset,
         runs=runs,
+        searches={key: _read_csv(layout.search(dataset, key)["trials"]) for key in methods},
         gaps=gaps,
         missing_gaps=missing,
         corruption=read_corruption(layout.raw(dataset)["manifest"]),

@@ -18,7 +18,7 @@ from equipoise.evaluation.findings import (
     headline,
     neglect,
 )
-from equipoise.evaluation.report_run import run_facts, settings_shown
+from equipoise.evaluation.report_run import run_facts, search_part, settings_shown
 from equipoise.params import CompareJob
 
 READING = (
@@ -134,6 +134,7 @@ def _section(
         "heads_legend": heads["legend"],
         "contributions": report_modalities.contribution_part(results, colours, level),
         "cost": report_modalities.cost_part(results, table, level),
+        "search": search_part(results),
         "curves": learning["panels"],
         "curves_about": learning["about"],
         "curves_legend": learning["legend"],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from equipoise import provenance
 from equipoise.evaluation.collect import DatasetResults, Run
+from equipoise.evaluation.plots import percent
 
 
 def run_facts(results: DatasetResults) -> list[tuple[str, str]]:
@@ -28,6 +30,25 @@ def run_facts(results: DatasetResults) -> list[tuple[str, str]]:
         ("Epoch kept by", ", ".join(sorted({run.metrics["selection"] for run in _runs(results)}))),
         ("Data (sha256)", provenance.data_hash(results.dataset) or "unknown"),
     ]
+
+
+def search_part(results: DatasetResults) -> list[tuple[str, str, str, str, str]]:
+    """Return, for each method: its name, trials, what was chosen, and validation accuracies.
+
+    The accuracies are that of the chosen trial and that of the settings as they stood. Empty when
+    no method had more than one trial.
+    """
+    rows = []
+    for key, trials in results.searches.items():
+        if len(trials) == 1:
+            continue
+        chosen = trials[trials["chosen"] == 1].iloc[0]
+        changes = {**json.loads(chosen["train"]), **json.loads(chosen["options"])}
+        words = ", ".join(f"{name} {value}" for name, value in changes.items())
+        first, best = trials["val_accuracy"].iloc[0], chosen["val_accuracy"]
+        stood = "diverged" if math.isnan(first) else percent(first)
+        rows.append((key, str(len(trials)), words or "as they stood", percent(best), stood))
+    return rows
 
 
 def _runs(results: DatasetResults) -> Iterator[Run]:
