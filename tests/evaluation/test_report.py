@@ -247,7 +247,7 @@ def test_what_the_search_chose_is_shown_where_there_was_one():
     made_up.write(grid := Grid(methods=("joint", "lfm-heuristic"), trials=3))
     compare.run(Job("compare"), grid.settings())
     text = layout.compare()["report"].read_text()
-    rows = rows_of(text, "Hyper-parameters")
+    rows = rows_of(text, "Chosen")
     # Method i has 80 % + i with the settings as they stood, two more in the third trial.
     assert rows["joint"] == ["3", "optimizer sgd", "82.0", "80.0"]
     assert rows["lfm-heuristic"] == ["3", "optimizer sgd", "83.0", "81.0"]
