@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-import test_losses
 import torch
+from small import batch32 as batch
+from small import model32 as model
 from torch import nn
 
 from equipoise.coalitions import shapley
@@ -19,16 +20,6 @@ from equipoise.methods.agm.method import (
 from equipoise.methods.base import create
 from equipoise.params import Train
 from equipoise.training.run import Run, make_optimizer
-
-
-def model(**kinds):
-    return test_losses.model(**kinds).float()
-
-
-def batch(modalities=("audio", "video")):
-    data = test_losses.batch(modalities)
-    data.inputs = {m: x.float() for m, x in data.inputs.items()}
-    return data
 
 
 def test_of_a_sum_the_shapley_value_is_the_split_with_the_bias_shared_out():

@@ -5,26 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from small import batch, model
 from torch import nn
 
-from equipoise.methods.base import Batch, create
-from equipoise.models import fusion as fusions
-from equipoise.models.multimodal import MultimodalClassifier
-
-
-def model(fusion="concat", modalities=("audio", "video"), features=4, classes=3, inputs=5):
-    torch.manual_seed(0)
-    encoders = {m: nn.Linear(inputs, features) for m in modalities}
-    fused = fusions.build(fusion, list(modalities), features, classes)
-    return MultimodalClassifier(encoders, fused, features, classes).double()
-
-
-def batch(modalities=("audio", "video"), count=6, classes=3, inputs=5):
-    generator = torch.Generator().manual_seed(1)
-    x = {
-        m: torch.randn(count, inputs, generator=generator, dtype=torch.float64) for m in modalities
-    }
-    return Batch(x, torch.arange(count) % classes, torch.arange(count))
+from equipoise.methods.base import create
 
 
 def softmax(z):

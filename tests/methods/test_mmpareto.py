@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from test_losses import batch, model
+from small import batch, model
 from torch import nn
 
 from equipoise.methods.base import create

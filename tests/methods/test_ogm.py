@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-import test_losses
 import torch
+from small import batch32 as batch
+from small import model32 as model
 from torch import nn
 
 from equipoise.errors import UserError
@@ -17,16 +18,6 @@ from equipoise.methods.ogm.method import add_noise, chosen, coefficients, deviat
 
 def t(*values):
     return torch.tensor(values, dtype=torch.float64)
-
-
-def model(**kinds):
-    return test_losses.model(**kinds).float()
-
-
-def batch(modalities=("audio", "video")):
-    data = test_losses.batch(modalities)
-    data.inputs = {m: x.float() for m, x in data.inputs.items()}
-    return data
 
 
 def step(net, data, variant="ogm", **options):

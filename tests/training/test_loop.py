@@ -12,7 +12,7 @@ import torch
 import toy_data
 from toy_data import contents, history
 
-from equipoise import layout
+from equipoise import layout, tracking
 from equipoise.errors import UserError
 from equipoise.methods.joint.method import Joint
 from equipoise.params import Model, Train
@@ -177,6 +177,29 @@ def test_a_damaged_checkpoint_falls_back_and_still_gives_the_same_result(monkeyp
     content[-1] ^= 4
     newest.write_bytes(content)
     assert contents(toy_data.run_train("joint")) == expected
+
+
+def test_a_resumed_run_tells_its_listener_the_epochs_from_before(monkeypatch):
+    toy_data.write_project()
+    step, done, told = Trainer._step, [], []
+    monkeypatch.setattr(
+        tracking.Run, "metrics", lambda self, values, step=0: told.append((step, dict(values)))
+    )
+
+    def dies(self, *arguments):
+        if len(done) == 7:  # 3 steps an epoch: in the third
+            raise RuntimeError("killed here")
+        done.append(step(self, *arguments))
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed here"):
+        patch.setattr(Trainer, "_step", dies)
+        toy_data.run_train("joint")
+    first = told[:]
+    told.clear()
+    rows = history(toy_data.run_train("joint"))
+    assert [epoch for epoch, _ in first] == [1, 2]
+    assert [epoch for epoch, _ in told] == [1, 2, 3, 4] and told[:2] == first
+    assert [str(values["val_loss"]) for _, values in told] == [row["val_loss"] for row in rows]
 
 
 def test_other_settings_never_resume(monkeypatch):

@@ -65,7 +65,8 @@ class Trainer:
         """Train; returns the selected weights. ``history`` holds one row for each epoch.
 
         Args:
-            on_epoch: Called with each new row of the history.
+            on_epoch: Called with each row of the history; in a resumed run first with those from
+                before, as whoever listens is new.
 
         Raises:
             DivergedError: The loss became NaN or infinite.
@@ -75,6 +76,8 @@ class Trainer:
         self.method.attach(run.model, {})
         self.method.setup(run)
         epoch, step = self._resume()
+        for row in self.history:
+            on_epoch(row)
         with stop_flag() as flag, progress(run.last_epoch - run.first_epoch + 1, "training") as bar:
             bar.advance(epoch - run.first_epoch)
             while epoch <= run.last_epoch:
