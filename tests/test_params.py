@@ -95,6 +95,69 @@ def test_warmup_must_leave_epochs() -> None:
         params.parse(params.Params, tree, "params.yaml")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"methods/from_warmup": {"gmm-purified": {"finetune_epochs": 4}}},
+            "gmm-purified.finetune_epochs: 4 is more than the 3 epochs that warmup.epochs leaves",
+        ),
+        (
+            {"methods/from_warmup": {"gmm-adaptive": {}}, "gap/scores": "split"},
+            "gap.scores: fusion 'gated' cannot be split",
+        ),
+        (
+            {"methods/from_warmup": {"gmm-adaptive": {"scores": "split"}}},
+            "methods.from_warmup.gmm-adaptive.scores: fusion 'gated' cannot be split",
+        ),
+        (
+            {"methods/from_scratch": {"ogm": {}}, "compare/baseline": "ogm"},
+            "methods.from_scratch.ogm.scores: fusion 'gated' cannot be split",
+        ),
+        ({"methods/from_warmup": {"gmm-purified": {"finetune_epochs": 3}}}, ""),
+        ({"methods/from_warmup": {"gmm-adaptive": {"finetune_epochs": 4}}}, ""),
+        (
+            {
+                "methods/from_warmup": {"gmm-purified": {"finetune_epochs": 1}},
+                "search/options": {"gmm-purified": [{"finetune_epochs": 4}]},
+            },
+            "finetune_epochs: 4 is more than the 3 epochs",
+        ),
+        (
+            {
+                "methods/from_warmup": {"gmm-adaptive": {}},
+                "gap/scores": "split",
+                "model/fusion": "sum",
+                "datasets/keypad": {"model": {"fusion": "film"}},
+            },
+            "gap.scores: fusion 'film' cannot be split",
+        ),
+        ({"gap/scores": "split"}, ""),
+        ({"methods/from_scratch": {"ogm": {"scores": "heads"}}, "compare/baseline": "ogm"}, ""),
+    ],
+)
+def test_options_that_do_not_fit_the_rest_are_found_before_anything_runs(changes, said) -> None:
+    tree = changed("model/fusion", "gated")
+    tree["train"], tree["warmup"] = {"epochs": 8}, {"epochs": 5}
+    for path, value in changes.items():
+        section, key = path.split("/")
+        tree.setdefault(section, {})[key] = value
+    if not said:
+        params.parse(params.Params, tree, "params.yaml")
+        return
+    with pytest.raises(UserError) as caught:
+        params.parse(params.Params, tree, "params.yaml")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_data_set_with_fewer_epochs_counts_for_the_fine_tuning() -> None:
+    tree = changed("methods/from_warmup", {"gmm-purified": {"finetune_epochs": 3}})
+    tree["train"], tree["warmup"] = {"epochs": 9}, {"epochs": 5}
+    tree["datasets"]["avdigits"] = {"train": {"epochs": 7}}
+    with pytest.raises(UserError, match="more than the 2 epochs"):
+        params.parse(params.Params, tree, "params.yaml")
+
+
 def test_overlay_replaces_grids_and_merges_the_rest(tmp_path: Path) -> None:
     base = tmp_path / "params.yaml"
     base.write_text(json.dumps(GOOD | {"train": {"epochs": 30, "batch_size": 16}}))

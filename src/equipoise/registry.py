@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from equipoise.errors import nearest
 
 if TYPE_CHECKING:
-    from equipoise.params import Section
+    from equipoise.params import Params, Section
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,9 @@ class MethodInfo:
     """It reads the posteriors of stage gap, so it can only stand in ``methods.from_warmup``."""
     state: str = "none"
     """Extra state kept in a checkpoint, in words."""
+    check: Callable[[str, Any, Params], None] | None = None
+    """Called with variant, options and all parameters; raises ValueError where options do not fit
+    the rest of the parameters."""
 
 
 def _modules(package: str) -> list[str]:
@@ -120,21 +123,28 @@ def _count(least: int, most: int | None) -> str:
     return str(least) if least == most else f"{least} to {most}"
 
 
-def check_method(key: str, options: Mapping[str, Any], start: str) -> None:
-    """Check the name and the options of one entry of ``methods``.
+def check_method(
+    key: str, options: Mapping[str, Any], start: str, params: Params | None = None
+) -> None:
+    """Check the name and the options of one entry of ``methods``, and that they fit ``params``.
 
     Raises:
         ValueError: With the key and the nearest valid one.
     """
     where = f"methods.{start}.{key}"
     try:
-        name, _, _ = method_of(key)
+        name, variant, _ = method_of(key)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     info = methods()[name]
     if info.needs_warmup and start != "from_warmup":
         raise ValueError(f"{where}: {name!r} reads the modality gaps; move it to from_warmup")
-    _check(info.options, options, where)
+    checked = _check(info.options, options, where)
+    if info.check is not None and params is not None:
+        try:
+            info.check(variant, checked, params)
+        except ValueError as error:
+            raise ValueError(f"{where}.{error}") from None
 
 
 def check_dataset(name: str, download: Mapping[str, Any]) -> None:
@@ -157,9 +167,9 @@ def check_dataset(name: str, download: Mapping[str, Any]) -> None:
     _check(dataset(name).Settings, download, f"{where}.download")
 
 
-def _check(kind: type[Section], values: Mapping[str, Any], where: str) -> None:
+def _check(kind: type[Section], values: Mapping[str, Any], where: str) -> Section:
     try:
-        kind.model_validate(dict(values))
+        return kind.model_validate(dict(values))
     except ValidationError as error:
         from equipoise.params import explain
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.errors import UserError, nearest
+from equipoise.params.sections import ADDITIVE
 
 
 class Fusion(nn.Module):
@@ -43,7 +44,7 @@ class Fusion(nn.Module):
         """
         raise UserError(
             f"fusion {self.name!r} cannot be split by modality; set scores: heads, "
-            "or model.fusion to concat, sum, weighted or cosine"
+            f"or model.fusion to one of {', '.join(ADDITIVE)}"
         )
 
 

@@ -10,6 +10,7 @@ from equipoise import registry
 from equipoise.errors import UserError, nearest
 from equipoise.params.section import Name, Section, known, merged
 from equipoise.params.sections import (
+    ADDITIVE,
     Compare,
     Evaluate,
     Extract,
@@ -83,7 +84,9 @@ class Params(Section):
             raise ValueError("methods: none named; put at least one in methods.from_scratch")
         for start in ("from_scratch", "from_warmup"):
             for name, options in getattr(self.methods, start).items():
-                registry.check_method(name, options, start)
+                registry.check_method(name, options, start, self)
+        if self.methods.from_warmup and self.gap.scores == "split":
+            self.expect_additive("gap.scores")
         known(self.compare.baseline, self.method_names, "compare.baseline: method")
         self._check_search()
         for name in self.datasets:
@@ -107,7 +110,7 @@ class Params(Section):
             for method, options in getattr(self.methods, start).items():
                 changes = search.options.get(method, [])
                 for change in changes:
-                    registry.check_method(method, {**options, **change}, start)
+                    registry.check_method(method, {**options, **change}, start, self)
                 if (1 + len(search.train)) * (1 + len(changes)) < search.trials:
                     raise ValueError(
                         f"search.trials is {search.trials}, but the candidates for {method!r} make "
@@ -119,6 +122,19 @@ class Params(Section):
     def method_names(self) -> list[str]:
         """All methods of the grid, those from scratch first."""
         return [*self.methods.from_scratch, *self.methods.from_warmup]
+
+    def expect_additive(self, where: str) -> None:
+        """Check that scores can be split by modality, whatever the data set.
+
+        Raises:
+            ValueError: A fusion is not a sum over modalities; begins with ``where``.
+        """
+        for fusion in (self.model_of(name).fusion for name in self.datasets):
+            if fusion not in ADDITIVE:
+                raise ValueError(
+                    f"{where}: fusion {fusion!r} cannot be split by modality; "
+                    f"say heads, or set model.fusion to one of {', '.join(ADDITIVE)}"
+                )
 
     def expect(self, dataset: str, method: str) -> None:
         """Check that a cell named on the command line is in the grid (empty names are).

@@ -64,6 +64,10 @@ class Split(Section):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
+#: Values of model.fusion that are a sum over modalities, so that each one's share is known.
+ADDITIVE = ("concat", "sum", "weighted")
+
+
 class Model(Section):
     """The model: one encoder for each modality, one fusion, one linear head for each modality."""
 

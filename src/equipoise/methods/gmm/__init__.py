@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from equipoise.params import Section
+from equipoise.params import Params, Section
 from equipoise.registry import MethodInfo
 
 Weight = Annotated[float, Field(ge=0)]
@@ -44,6 +44,19 @@ class Options(Section):
     Origin: ours."""
 
 
+def check(variant: str, options: Options, params: Params) -> None:
+    """Refuse to split the scores of a fusion that is no sum, and a fine-tuning beyond a run."""
+    if options.scores == "split":
+        params.expect_additive("scores")
+    shortest = min(params.train_of(name).epochs for name in params.datasets)
+    left = shortest - params.warmup.epochs
+    if variant == "purified" and 0 < left < options.finetune_epochs:
+        raise ValueError(
+            f"finetune_epochs: {options.finetune_epochs} is more than the {left} epochs that "
+            "warmup.epochs leaves of train.epochs; lower it"
+        )
+
+
 METHOD = MethodInfo(
     summary="Per-sample loss by the posterior of a Gaussian mixture on the modality gap.",
     paper="Liu, Yu, Liu: Quantifying Multimodal Imbalance, arXiv 2510.21797 (our reading of the "
@@ -52,6 +65,7 @@ METHOD = MethodInfo(
     options=Options,
     plugin="equipoise.methods.gmm.method:Gmm",
     modalities=(2, None),
+    check=check,
     needs_warmup=True,
     state="the mixture",
 )

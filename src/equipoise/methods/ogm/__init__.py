@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from equipoise.params import Section
+from equipoise.params import Params, Section
 from equipoise.registry import MethodInfo
 
 Epoch = Annotated[int, Field(ge=1)]
@@ -29,6 +29,12 @@ class Options(Section):
     """Last epoch with modulation; null: to the end. Origin: code (its 50 of 100)."""
 
 
+def check(variant: str, options: Options, params: Params) -> None:
+    """Refuse to split the scores of a fusion that is no sum."""
+    if options.scores == "split":
+        params.expect_additive("scores")
+
+
 METHOD = MethodInfo(
     summary="Scales down the gradients of the dominant modality's encoder, and adds noise.",
     paper="Peng, Wei, Deng, Wang, Hu: Balanced Multimodal Learning via On-the-fly Gradient "
@@ -37,5 +43,6 @@ METHOD = MethodInfo(
     options=Options,
     plugin="equipoise.methods.ogm.method:Ogm",
     modalities=(2, None),
+    check=check,
     state="means of the coefficients over the epoch",
 )
