@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -55,6 +56,11 @@ def test_the_files_agree_with_each_other_and_with_the_split(scores):
     assert set(read.subset) <= set(train)
     assert fit["subset"]["samples"] == len(read.subset) == sum(fit["subset"]["per_class"].values())
     assert min(fit["subset"]["per_class"].values()) > 0
+    kept, every = (Counter(row["label"] for row in r) for r in (table(paths["subset"]), rows))
+    assert fit["subset"]["per_class"] == kept
+    assert fit["subset"]["part_per_class"] == {c: kept[c] / every[c] for c in toy_data.CLASSES}
+    label_of = {row["sample_id"]: row["label"] for row in rows}
+    assert all(row["label"] == label_of[row["sample_id"]] for row in table(paths["subset"]))
     assert 0 <= fit["accuracy_audio"] <= 1 and 0 <= fit["accuracy_video"] <= 1
 
 

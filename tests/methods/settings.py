@@ -45,5 +45,6 @@ ROWS = [
     Row("aug-paper"),
     Row("aug-released_code", {"width": 32}),
     Row("gmm-adaptive", warm=True),
+    Row("gmm-adaptive-v1", {"beta": 0.0, "scores": "split", "heads": "probe"}, warm=True),
     Row("gmm-purified", {"finetune_epochs": 1, "loss": "adaptive"}, warm=True),
 ]

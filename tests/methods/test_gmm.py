@@ -76,6 +76,56 @@ def test_without_an_identifiable_mixture_both_posteriors_are_one_half():
     assert float(adaptive_loss(t(1.0, 3.0), gaps, ABSENT, options)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("beta", [0.0, 0.5])
+def test_reallocation_weighs_the_fused_loss_by_the_balanced_posterior_v1_by_nothing(beta):
+    ce, gaps = t(0.5, 2.0, 1.0).requires_grad_(), t(0.05, 0.4, 0.9)
+    adaptive_loss(ce, gaps, MIXTURE, Options(beta=beta)).backward()
+    expected = [(1 + beta * (1 - hand_posterior(g))) / 3 for g in gaps.tolist()]
+    np.testing.assert_allclose(ce.grad, expected, rtol=1e-10)
+    weights = 3 * ce.grad.numpy()
+    assert (weights >= 1).all() and (weights <= 1 + beta).all()
+    assert list(weights) == sorted(weights, reverse=True)  # more for the more balanced
+
+
+def test_each_goal_alone_pulls_where_it_should():
+    inside, beyond = 0.05, 0.5  # of the balanced mean, 0.1
+
+    def pull(gap, **weights):
+        gaps = t(gap).requires_grad_()
+        options = Options(**{"lambda1": 0.0, "lambda2": 0.0, "beta": 0.0} | weights)
+        adaptive_loss(t(1.0), gaps, MIXTURE, options).backward()
+        return float(gaps.grad)
+
+    assert pull(inside, lambda1=0.3) == pull(beyond, lambda1=0.3) == pytest.approx(0.3)
+    assert pull(-beyond, lambda1=0.3) == pytest.approx(-0.3)
+    assert pull(inside, lambda2=2.0) == 0 and pull(beyond, lambda2=2.0) > 0
+    heavier = Mixture(MIXTURE.means, MIXTURE.variances, (0.2, 0.8), identifiable=True)
+    few = float(posterior_imbalanced(t(0.3), MIXTURE))
+    many = float(posterior_imbalanced(t(0.3), heavier))
+    losses = [
+        float(adaptive_loss(t(0.0), t(0.3), m, Options(lambda1=0.0, lambda2=2.0)))
+        for m in (MIXTURE, heavier)
+    ]
+    assert many > few and losses[1] / losses[0] == pytest.approx(many / few)
+
+
+@pytest.mark.parametrize("mixture", [MIXTURE, ABSENT])
+def test_posteriors_of_both_components_sum_to_one(mixture):
+    gaps = torch.linspace(-1, 1, 41, dtype=torch.float64)
+    flipped = Mixture(
+        tuple(-m for m in mixture.means[::-1]),
+        mixture.variances[::-1],
+        mixture.weights[::-1],
+        identifiable=mixture.identifiable,
+    )
+    imbalanced = posterior_imbalanced(gaps, mixture)
+    torch.testing.assert_close(posterior_imbalanced(-gaps, flipped), imbalanced)
+    if mixture.identifiable:
+        dense = [0.6 * norm.pdf(gaps, 0.1, 0.1), 0.4 * norm.pdf(gaps, 0.7, 0.2)]
+        balanced = dense[0] / (dense[0] + dense[1])
+        np.testing.assert_allclose(imbalanced.numpy() + balanced, 1, rtol=1e-10)
+
+
 def test_scores_and_gaps_by_hand():
     logits = {"a": t(0.0, math.log(3)).reshape(1, 2), "b": t(0.0, 0.0).reshape(1, 2)}
     scores = true_class_scores(logits, torch.tensor([1]))

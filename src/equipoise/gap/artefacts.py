@@ -65,6 +65,18 @@ def write_gaps(
     files.write_csv(path, header, (dict(zip(header, row, strict=True)) for row in rows))
 
 
+def write_subset(
+    path: Path, ids: Sequence[str], labels: Sequence[str], keep: NDArray[np.bool_]
+) -> None:
+    """Write subset.csv: one row for each training sample that is kept (N,), with its class."""
+    rows = (
+        {"sample_id": sample, "label": label}
+        for sample, label, kept in zip(ids, labels, keep, strict=True)
+        if kept
+    )
+    files.write_csv(path, ["sample_id", "label"], rows)
+
+
 def read_gap(paths: Mapping[str, Path], sample_ids: Sequence[str], settings: Gap) -> GapArtefacts:
     """Read gmm.json and subset.csv, written with ``settings``.
 

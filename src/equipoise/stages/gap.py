@@ -53,8 +53,7 @@ def run(job: Job, settings: Gap) -> None:
     keep, record["subset"] = _subset(1 - posterior, labels, classes, settings, mixture.identifiable)
     names = [classes[label] for label in labels]
     artefacts.write_gaps(outputs["gap"], ids, names, measured.scores, measured.gaps, posterior)
-    chosen = ({"sample_id": sample} for sample, kept in zip(ids, keep, strict=True) if kept)
-    files.write_csv(outputs["subset"], ["sample_id"], chosen)
+    artefacts.write_subset(outputs["subset"], ids, names, keep)
     title = f"{job.dataset}, seed {job.seed}: {len(ids)} training samples after the warm-up"
     draw_histogram(outputs["histogram"], measured.gaps, mixture, settings.signed, title)
     files.write_json(outputs["fit"], record)
@@ -72,8 +71,12 @@ def _subset(
     # A mixture that is not identifiable calls no sample imbalanced: the subset is everything.
     threshold = settings.subset_threshold if identifiable else 0.0
     keep, filled = balanced_subset(balanced, labels, threshold)
+    per_class = {name: keep[labels == k] for k, name in enumerate(classes)}
     return keep, {
         "samples": int(keep.sum()),
-        "per_class": {name: int(keep[labels == k].sum()) for k, name in enumerate(classes)},
+        "per_class": {name: int(kept.sum()) for name, kept in per_class.items()},
+        "part_per_class": {
+            name: float(kept.mean()) if len(kept) else None for name, kept in per_class.items()
+        },
         "filled_classes": [classes[k] for k in filled],
     }

@@ -16,9 +16,9 @@ class Options(Section):
     alpha: Annotated[float, Field(ge=0)] = 0.8
     """Strength of the modulation. Origin: code (0.8 for CREMA-D, 0.1 for VGGSound)."""
     scores: Literal["split", "heads"] = "split"
-    """Unimodal scores from the fused classifier split by modality (fusions concat, sum, weighted,
-    cosine), or from each modality's own head. Origin: split is the paper's and the code's; heads
-    is ours, for other fusions."""
+    """Unimodal scores from the fused classifier split by modality (fusions concat, sum, weighted),
+    or from each modality's own head. Origin: split is the paper's and the code's; heads is ours,
+    for other fusions."""
     parameters: Literal["all", "weights", "conv"] = "all"
     """Which gradients of the encoder change: ``all``; ``weights``: of more than one dimension, so
     no bias and no normalisation; ``conv``: of four dimensions, so 2-D convolutions alone.
