@@ -1,9 +1,12 @@
 """MMPareto: min-norm against a grid, the step against gradients taken one by one."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
-from small import batch, model
+from small import batch, mixed, model
 from torch import nn
 
 from equipoise.methods.base import create
@@ -116,11 +119,30 @@ def step(net, data, gamma):
     return used, method
 
 
-@pytest.mark.parametrize("names", [("video",), ("audio", "video"), ("audio", "image", "video")])
-def test_the_step_uses_the_definition_on_gradients_taken_one_by_one(names):
+def linear(*names):
+    return model(modalities=names), batch(names)
+
+
+def transformer():
+    net, data = mixed()
+    return net.double(), replace(data, inputs={m: x.double() for m, x in data.inputs.items()})
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        partial(linear, "video"),
+        partial(linear, "audio", "video"),
+        partial(linear, "audio", "image", "video"),
+        transformer,
+    ],
+    ids=["1", "2", "3", "convolution and transformer"],
+)
+def test_the_step_uses_the_definition_on_gradients_taken_one_by_one(made):
     conflicts = 0
     for seed in range(4):
-        net, data = model(modalities=names), batch(names)
+        net, data = made()
+        names = net.modalities
         with torch.no_grad():
             for p in net.parameters():
                 generator = torch.Generator().manual_seed(seed + p.numel())

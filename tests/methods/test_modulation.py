@@ -5,10 +5,14 @@ import pytest
 import torch
 import toy_data
 from settings import ROWS
+from small import mixed
 from torch import nn
 
+from equipoise.methods.base import create, head_loss
 from equipoise.methods.modulation import Means, scale_gradients, set_gradient
+from equipoise.params import Train
 from equipoise.training.loop import Trainer
+from equipoise.training.run import Run, make_optimizer
 
 NAMES = ("ogm", "mmcosine", "mmpareto", "agm", "pmr")
 WAITS = ("item", "tolist", "numpy", "cpu", "__bool__", "__float__", "__int__", "nonzero")
@@ -41,6 +45,41 @@ def test_scaling_skips_parameters_without_gradient():
     one.grad = torch.tensor([1.0, -2.0])
     scale_gradients([one, none], torch.tensor(0.5))
     assert one.grad.tolist() == [0.5, -1.0] and none.grad is None
+
+
+@pytest.mark.parametrize("strong", ["image", "text"])
+@pytest.mark.parametrize(("key", "options"), [("ogm-ogm", {}), ("agm", {"clip": None})])
+def test_a_convolution_and_a_transformer_are_scaled_as_a_whole_and_nothing_else(
+    key, options, strong
+):
+    net, data = mixed()
+    weak = next(m for m in net.modalities if m != strong)
+    with torch.no_grad():  # the strong modality gives the answer, the weak one hardly any
+        parts = dict(zip(net.modalities, net.fusion.classifier.weight.chunk(2, dim=1), strict=True))
+        net.fusion.classifier.bias.zero_()
+        parts[strong] *= 5
+        parts[weak] *= 0.01
+        data.labels = net(data.inputs).logits.argmax(dim=1)
+    train = Train(optimizer="sgd")
+    optimizer = make_optimizer(list(net.parameters()), train)
+    method, change = create(key, options), {}
+    method.attach(net, {})
+    method.setup(Run(net, optimizer, None, train, torch.device("cpu"), 0, 1, 1))
+    method.on_epoch_start(1)
+    output = net(data.inputs, detach_heads=True)
+    (method.loss(output, data) + head_loss(output, data.labels)).backward()
+    before = {name: p.grad.clone() for name, p in net.named_parameters()}
+    method.after_backward(output, data)
+    for name, p in net.named_parameters():
+        group = name.split(".")[1] if name.startswith("encoders.") else "rest"
+        factor = float((p.grad * before[name]).sum() / before[name].square().sum())
+        torch.testing.assert_close(p.grad, factor * before[name])
+        change.setdefault(group, []).append(factor)
+    assert len(change["text"]) == 12  # attention, feed-forward and both normalisations
+    for group, factors in change.items():
+        assert factors == pytest.approx([factors[0]] * len(factors), rel=1e-4), group
+    assert change["rest"][0] == pytest.approx(1)
+    assert change[strong][0] < 0.95 and change[weak][0] >= 1 - 1e-6
 
 
 @pytest.mark.parametrize(
