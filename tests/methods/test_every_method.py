@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from importlib import import_module
 from itertools import combinations
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from scipy.special import log_softmax
 from settings import ROWS
 from toy_data import contents, history
 
-from equipoise import layout, methods, registry
+from equipoise import layout, registry
 from equipoise.errors import UserError
 from equipoise.params import Train
 from equipoise.store.features import FeatureStore
@@ -49,7 +50,8 @@ def test_the_registry_entry_is_complete(row):
     info = registry.methods()[name]
     registry.check_method(row.key, row.options, "from_warmup" if row.warm else "from_scratch")
     assert info.summary and info.paper
-    text = (Path(methods.__path__[0]) / name / "README.md").read_text(encoding="utf-8")
+    folder = Path(import_module(f"equipoise.methods.{name}").__path__[0])
+    text = (folder / "README.md").read_text(encoding="utf-8")
     for option in info.options.model_fields:
         assert f"`{option}`" in text, f"README of {name} does not speak of {option}"
 
