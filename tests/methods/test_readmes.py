@@ -53,7 +53,10 @@ def test_every_equation_leads_to_a_function_that_exists(name):
         assert names, row
         assert everywhere.issuperset(names), f"{name}: {where}"
         files = re.findall(r"([\w/]+\.py)", where)
-        near = [SOURCE / f if "/" in f else SOURCE / "methods" / name / f for f in files]
+        near = [
+            SOURCE / f.removeprefix("equipoise/") if "/" in f else SOURCE / "methods" / name / f
+            for f in files
+        ]
         if near:
             assert set().union(*(defined(path) for path in near)) & set(names), where
 
