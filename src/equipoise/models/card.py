@@ -65,12 +65,18 @@ def read_card(folder: Path) -> ModelCard:
     """Read ``model.json``.
 
     Raises:
-        UserError: No such file, or not a card of this version.
+        UserError: No such folder or file, or not a card of this version.
     """
     path = Path(folder) / "model.json"
     try:
         return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; is this the folder of a trained model?") from None
+    except OSError as error:
+        raise UserError(
+            f"{path}: {error.strerror or error}; name the folder of a trained model"
+        ) from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8 text; restore it or train again") from None
     except ValidationError as error:
         raise UserError(f"{path}: {explain(ModelCard, error)}; train again") from None

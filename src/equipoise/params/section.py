@@ -77,9 +77,9 @@ def explain(kind: type[BaseModel], error: ValidationError) -> str:
         *path, last = first["loc"]
         return f"{key}: unknown key{nearest(str(last), _fields(kind, path))}"
     message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "value_error":
-        return f"{key}: {message}" if key else message
-    return f"{key}: {message} (got {first['input']!r})"
+    if first["type"] not in ("value_error", "json_invalid"):
+        message += f" (got {first['input']!r})"
+    return f"{key}: {message}" if key else message
 
 
 def _fields(kind: type[BaseModel], path: Iterable[Any]) -> list[str]:

@@ -71,7 +71,10 @@ def load_model(folder: Path) -> LoadedModel:
         card.features,
         len(card.classes),
     )
-    method = create(card.method, card.options)
+    try:
+        method = create(card.method, card.options)
+    except ValueError as error:
+        raise UserError(f"{folder / 'model.json'}: {error}; is it of another version?") from None
     method.attach(model, card.structure)
     try:
         model.load_state_dict(load_file(weights))
