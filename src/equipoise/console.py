@@ -28,6 +28,7 @@ class Progress(Protocol):
 
 class _Bar:
     def __init__(self, total: float, title: str) -> None:
+        from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -42,6 +43,8 @@ class _Bar:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+            redirect_stdout=False,  # results may go there, into a pipe
             transient=True,
         )
         self._task = self._bar.add_task(title, total=total, note="")
