@@ -1,9 +1,11 @@
+import os
+
 import numpy as np
 import pytest
 from media_files import ffmpeg, numbered
 
 from equipoise.media import decode
-from equipoise.media.ffmpeg import MediaError
+from equipoise.media.ffmpeg import MediaError, MissingStreamError
 from equipoise.params import AudioSettings, ImageSettings, VideoSettings
 
 VIDEO = VideoSettings(frames=8, size=32)
@@ -164,3 +166,20 @@ def test_still_pictures(clips, tmp_path, name):
         odd.write_bytes(data[:-lost])
         with pytest.raises(MediaError):
             decode.still(odd, ImageSettings(size=24))
+
+
+def test_the_cover_of_a_piece_of_music_is_no_video(clips, tmp_path):
+    path = tmp_path / "cover.mp3"
+    cover = ["-c:v", "mjpeg", "-disposition:v", "attached_pic", "-map", "0", "-map", "1"]
+    ffmpeg("-i", str(clips / "tone.wav"), "-i", str(clips / "still.png"), *cover, str(path))
+    assert decode.clip(path, None, AUDIO)[1].shape == (129, 51)
+    with pytest.raises(MissingStreamError, match="no video stream"):
+        decode.clip(path, VIDEO, AUDIO)
+    assert decode.still(path, ImageSettings(size=16)).shape == (16, 16, 3)
+
+
+def test_a_name_that_is_no_text(clips, tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    path.write_bytes((clips / "tone.wav").read_bytes())
+    with pytest.raises(MediaError, match="not UTF-8; rename it"):
+        decode.clip(path, None, AUDIO)

@@ -35,3 +35,27 @@ def test_one_process_for_picture_and_sound_of_one_file(clips, monkeypatch):
 def test_reason_names_the_modality_of_several_files(clips):
     with pytest.raises(MediaError, match=r"^audio: no audio stream"):
         sample.decode({"video": clips / "plain.mp4", "audio": clips / "short.mkv"}, Extract())
+
+
+def test_modalities_that_the_files_do_not_hold_are_left_out(clips):
+    def present(**names):
+        paths = {modality: clips / name for modality, name in names.items()}
+        return sample.decode_present(paths, Extract())
+
+    both = present(video="plain.mp4", audio="plain.mp4")
+    assert list(both) == ["video", "audio"]
+    assert list(present(video="tone.wav", audio="tone.wav")) == ["audio"]
+    assert list(present(video="short.mkv", audio="short.mkv")) == ["video"]
+    split = present(video="plain.mp4", audio="short.mkv", image="tone.wav")
+    assert list(split) == ["video"] and np.array_equal(split["video"], both["video"])
+    with pytest.raises(MediaError, match=r"^no video stream$"):
+        present(video="tone.wav")
+    with pytest.raises(MediaError, match="no video and no image stream"):
+        present(video="tone.wav", image="tone.wav")
+
+
+def test_a_damaged_file_is_no_missing_modality(clips, tmp_path):
+    path = tmp_path / "half.mkv"
+    path.write_bytes((clips / "plain.mkv").read_bytes()[:4000])
+    with pytest.raises(MediaError, match=r"^audio: "):
+        sample.decode_present({"video": clips / "plain.mp4", "audio": path}, Extract())

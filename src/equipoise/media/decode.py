@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.media import audio, frames, packets
-from equipoise.media.ffmpeg import MediaError, binary, passthrough, run
+from equipoise.media.ffmpeg import MediaError, MissingStreamError, binary, passthrough, run
 from equipoise.params import AudioSettings, ImageSettings, VideoSettings
 
 _SCALE = "scale={0}:{0}:flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
 _BLOCKS: dict[str, Any] = {"flush_packets": 0}  # write full buffers, not every packet
 _RAW = {"format": "rawvideo", "pix_fmt": "rgb24", **_BLOCKS}
+#: How ffmpeg lists the stream of a modality. The cover of a piece of music is no moving picture.
+_STREAM = {"video": r"Video: (?!.*\(attached pic\))", "audio": "Audio: ", "image": "Video: "}
 #: Formats that are lists of other files, or text shown as a picture: never a clip.
 _NOT_MEDIA = ("hls", "dash", "concat", "tty", "ffmetadata", "sdp")
 #: Said by ffmpeg's readers (in every version) of a file that is cut or overwritten.
@@ -48,7 +50,8 @@ def clip(
         uint8 (frames, size, size, 3) and float16 (freq, time), each None if not wanted.
 
     Raises:
-        MediaError: Not a media file, a stream missing, damaged or truncated; the reason.
+        MediaError: Not a media file, damaged or truncated; the reason.
+        MissingStreamError: No picture, or no sound, though it is wanted.
     """
     _look(path)
     pictures = frames.FrameSink(video.frames, video.size, video.size) if video else None
@@ -57,7 +60,7 @@ def clip(
 
     sinks: list[Callable[[bytes], None]] = [s for s in (pictures, heard) if s is not None]
     status, log = run(partial(_arguments, path, video, sound), [*sinks, listing.extend])
-    _check_log(status, log, video is not None, sound is not None)
+    _check_log(status, log, [m for m, given in (("video", video), ("audio", sound)) if given])
     streams = packets.parse(listing.decode("ascii", errors="replace"))
     _check_length(log, streams)
     _check_ogg(path)
@@ -104,7 +107,7 @@ def still(path: Path, settings: ImageSettings) -> NDArray[np.uint8]:
         return _compile(ffmpeg.output(source["v:0"], names[0], **options))
 
     status, log = run(arguments, [picture], stdin=path)
-    _check_log(status, log, True, False)
+    _check_log(status, log, ["image"])
     # Decoders mend pictures: without these, a half picture would pass.
     if found := _ERROR.search(log) or re.search(r"(EOI missing)", log):
         raise MediaError(f"damaged: {found[1]}")
@@ -133,8 +136,11 @@ def _compile(graph: Any) -> list[str]:
 def _look(path: Path) -> None:
     """Recognise by their first bytes the things that often stand where a clip should be."""
     try:
+        str(path).encode()
         with path.open("rb") as file:
             head = file.read(512)
+    except UnicodeEncodeError:  # ffmpeg-python cannot name it
+        raise MediaError("its name is not UTF-8; rename it") from None
     except OSError as error:
         raise MediaError(f"cannot be read: {error.strerror}") from None
     if not head:
@@ -145,14 +151,15 @@ def _look(path: Path) -> None:
         raise MediaError("web page, not media; download it again")
 
 
-def _check_log(status: int, log: str, video: bool, sound: bool) -> None:
+def _check_log(status: int, log: str, wanted: list[str]) -> None:
+    """Judge by what ffmpeg said of a file that is to give the modalities ``wanted``."""
     inputs = re.search(r"Input #0, (\S+), from ", log)
     if inputs and inputs[1].split(",")[0] in _NOT_MEDIA:
         raise MediaError("text, not media")
     if inputs:
-        for wanted, kind, name in ((video, "Video", "video"), (sound, "Audio", "audio")):
-            if wanted and not re.search(rf"Stream #0:\d+.*: {kind}: ", log):
-                raise MediaError(f"no {name} stream")
+        for modality in wanted:
+            if not re.search(rf"Stream #0:\d+.*: {_STREAM[modality]}", log):
+                raise MissingStreamError(modality)
     errors = [found[1] for found in _ERROR.finditer(log)]
     if status:
         raise MediaError(_tidy(errors[0]) if errors else f"ffmpeg failed with exit {status}")

@@ -26,6 +26,14 @@ class MediaError(Exception):
     """A file that cannot be decoded as a whole; the message is the reason, in one line."""
 
 
+class MissingStreamError(MediaError):
+    """Media, but without the stream that a modality is made of."""
+
+    def __init__(self, modality: str) -> None:
+        super().__init__(f"no {modality} stream")
+        self.modality = modality
+
+
 @cache
 def binary() -> str:
     """Return the ffmpeg program: the one on PATH, else the one inside the imageio-ffmpeg wheel.

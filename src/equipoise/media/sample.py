@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from equipoise.media import decode as files
 from equipoise.media.audio import samples
-from equipoise.media.ffmpeg import MediaError
+from equipoise.media.ffmpeg import MediaError, MissingStreamError
 from equipoise.params import Extract
 
 
@@ -44,6 +44,7 @@ def decode(paths: Mapping[str, Path], settings: Extract) -> dict[str, NDArray[An
     Raises:
         MediaError: A file cannot be decoded as a whole; the reason, led by the modality where the
             sample has several files.
+        MissingStreamError: The same of a file that is media, but does not hold the modality.
     """
     arrays: dict[str, NDArray[Any]] = {}
     for path in dict.fromkeys(paths.values()):
@@ -51,9 +52,29 @@ def decode(paths: Mapping[str, Path], settings: Extract) -> dict[str, NDArray[An
         try:
             arrays |= _file(path, wanted, settings)
         except MediaError as error:
-            single = len(set(paths.values())) == 1
-            raise MediaError(f"{error}" if single else f"{wanted[0]}: {error}") from None
+            if len(set(paths.values())) > 1:
+                error.args = (f"{wanted[0]}: {error}",)
+            raise
     return {modality: arrays[modality] for modality in paths}
+
+
+def decode_present(paths: Mapping[str, Path], settings: Extract) -> dict[str, NDArray[Any]]:
+    """Decode one sample as :func:`decode` does, without the modalities its files do not hold.
+
+    Returns:
+        Modality to array, for one modality or more.
+
+    Raises:
+        MediaError: A file cannot be decoded as a whole, or holds nothing of what is wanted.
+    """
+    left = dict(paths)
+    while True:
+        try:
+            return decode(left, settings)
+        except MissingStreamError as error:
+            del left[error.modality]
+            if not left:
+                raise MediaError(f"no {' and no '.join(paths)} stream") from None
 
 
 def _file(path: Path, wanted: list[str], settings: Extract) -> dict[str, NDArray[Any]]:
