@@ -94,3 +94,18 @@ def test_all_problems_at_once_and_a_count_in_the_error(tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read(tmp_path / "manifest.csv")
+
+
+def test_samples_to_predict_need_a_name_and_media_only(tmp_path):
+    text = "sample_id,audio,video,split\na,/far/a.wav,../b.mp4,\nb,,c:\\x.mp4,someday\n"
+    table = read(manifest(tmp_path, text), labelled=False)
+    assert table.sources == ("video", "audio")
+    a, b = table.rows
+    assert a.label == a.group == "" and b.split == "someday"
+    assert str(table.file(a, "audio")) == "/far/a.wav"
+    assert table.file(a, "video") == tmp_path / "../b.mp4"
+    assert b.sources == {"video": "c:\\x.mp4"}
+    with pytest.raises(UserError, match="column 'label' is missing"):
+        read(manifest(tmp_path, text))
+    with pytest.raises(UserError, match=r"row 3: sample_id 'a' is already used"):
+        read(manifest(tmp_path, text.replace("\nb,", "\na,")), labelled=False)

@@ -39,7 +39,7 @@ class Row:
     group: str
     """Speaker, subject, source recording, or empty."""
     sources: dict[str, str]
-    """Modality to path, relative to the manifest."""
+    """Modality to path, relative to the manifest; every modality, unless read unlabelled."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +61,26 @@ class Manifest:
         return self.folder / row.sources[modality]
 
 
-def read(path: Path) -> Manifest:
+def read(path: Path, labelled: bool = True) -> Manifest:
     """Read a manifest.
+
+    Args:
+        path: The file.
+        labelled: False for samples to predict: only ``sample_id`` is required, a modality may be
+            missing (its cell empty), and a path may lead anywhere.
 
     Raises:
         UserError: The first thing wrong with it, with its row, and how many more there are.
     """
-    manifest, problems = scan(path)
+    manifest, problems = scan(path, labelled)
     if manifest is None or problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise UserError(f"{path}: {problems[0]}{more}")
     return manifest
 
 
-def scan(path: Path) -> tuple[Manifest | None, list[Problem]]:
-    """Read a manifest and list everything wrong with it, without looking at the media.
+def scan(path: Path, labelled: bool = True) -> tuple[Manifest | None, list[Problem]]:
+    """Read a manifest as :func:`read` and list everything wrong, without looking at the media.
 
     Returns:
         The manifest with those rows that can be read (None if it cannot be read as a table),
@@ -89,7 +94,7 @@ def scan(path: Path) -> tuple[Manifest | None, list[Problem]]:
     if not lines:
         return None, [Problem(None, "the manifest is empty; it needs a header and rows")]
     header = [name.strip() for name in lines[0][1]]
-    if problems := list(_header(header)):
+    if problems := list(_header(header, REQUIRED if labelled else REQUIRED[:1])):
         return None, problems
     manifest = Manifest(path.parent, tuple(name for name in SOURCES if name in header))
     first: dict[str, int] = {}
@@ -98,16 +103,16 @@ def scan(path: Path) -> tuple[Manifest | None, list[Problem]]:
             message = f"{len(cells)} cells where the header has {len(header)}"
             problems.append(Problem(number, message))
             continue
-        values = dict(zip(header, cells, strict=True))
-        wrong = list(_cells(values, manifest.sources))
+        values = dict.fromkeys(REQUIRED, "") | dict(zip(header, cells, strict=True))
+        wrong = list(_cells(values, manifest.sources, labelled))
         if (known := first.setdefault(values["sample_id"], number)) != number:
             wrong.append(f"sample_id {values['sample_id']!r} is already used in row {known}")
         problems += [Problem(number, message) for message in wrong]
         if not wrong:
-            paths = {name: values[name] for name in manifest.sources}
+            paths = {name: values[name] for name in manifest.sources if values[name]}
             sample_id, label, split, group = (values[name] for name in REQUIRED)
             manifest.rows.append(Row(number, sample_id, label, split, group, paths))
-    return manifest, problems + list(_whole(manifest, len(lines) - 1))
+    return manifest, problems + list(_whole(manifest, len(lines) - 1, labelled))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -127,10 +132,10 @@ def _unreadable(error: Exception) -> str:
     return f"not a CSV table: {error}"
 
 
-def _header(header: list[str]) -> Iterator[Problem]:
+def _header(header: list[str], required: tuple[str, ...]) -> Iterator[Problem]:
     for name in sorted({name for name in header if header.count(name) > 1}):
         yield Problem(1, f"column {name!r} stands there twice")
-    for name in REQUIRED:
+    for name in required:
         if name not in header:
             others = [other for other in header if other not in (*REQUIRED, *SOURCES)]
             yield Problem(1, f"column {name!r} is missing{nearest(name, others)}")
@@ -141,8 +146,8 @@ def _header(header: list[str]) -> Iterator[Problem]:
         )
 
 
-def _cells(values: dict[str, str], sources: tuple[str, ...]) -> Iterator[str]:
-    for name in ("sample_id", "label", *sources):
+def _cells(values: dict[str, str], sources: tuple[str, ...], labelled: bool) -> Iterator[str]:
+    for name in ("sample_id", *(("label", *sources) if labelled else ())):
         if not values[name]:
             yield f"{name} is empty"
     for name in (*REQUIRED, *sources):
@@ -150,6 +155,8 @@ def _cells(values: dict[str, str], sources: tuple[str, ...]) -> Iterator[str]:
             yield f"{name} {values[name]!r} has a control character or a line break"
         elif values[name] != values[name].strip():
             yield f"{name} {values[name]!r} has spaces around it"
+    if not labelled:
+        return
     if values["split"] not in ("", *SUBSETS):
         yield f"unknown split {values['split']!r}{nearest(values['split'], SUBSETS)}"
     for name in sources:
@@ -161,8 +168,8 @@ def _cells(values: dict[str, str], sources: tuple[str, ...]) -> Iterator[str]:
             )
 
 
-def _whole(manifest: Manifest, count: int) -> Iterator[Problem]:
+def _whole(manifest: Manifest, count: int, labelled: bool) -> Iterator[Problem]:
     if count == 0:
         yield Problem(None, "the manifest has no rows")
-    elif len(manifest.classes) == 1:
+    elif labelled and len(manifest.classes) == 1:
         yield Problem(None, f"one class only ({manifest.classes[0]!r}); at least two are needed")
