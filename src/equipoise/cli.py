@@ -32,22 +32,23 @@ STAGE_HELP = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; a UserError becomes one line and exit status 2."""
+    """Run one command and return its exit status; a UserError becomes one line and status 2."""
     from equipoise.console import setup_logging
 
     options = _parser().parse_args(arguments)
     setup_logging(options.verbose)
     try:
-        options.action(options)
+        status: int | None = options.action(options)
     except UserError as error:
         sys.stderr.write(f"equipoise {options.verb}: error: {error}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("equipoise: interrupted; the same command continues\n")
+        continues = "; the same command continues" if options.verb in CELL else ""
+        sys.stderr.write(f"equipoise: interrupted{continues}\n")
         return 130
     except BrokenPipeError:
         return 1
-    return 0
+    return status or 0
 
 
 def _whole(least: int) -> Callable[[str], int]:
@@ -79,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--threads", type=_whole(1), default=os.cpu_count() or 1)
     verb.set_defaults(action=_check)
 
+    _add_predict(verbs.add_parser("predict", help="predict media files with a trained model"))
+
     verb = verbs.add_parser("show", help="print the result table and where the report is")
     verb.add_argument("table", type=Path, nargs="?", default=Path("results/comparison.csv"))
     verb.add_argument("--markdown", action="store_true", help="as Markdown, for a paper or README")
@@ -100,6 +103,31 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("task", choices=["init"])
     verb.set_defaults(action=_track)
     return parser
+
+
+def _add_predict(verb: argparse.ArgumentParser) -> None:
+    verb.description = (
+        "Predict new media with a trained model; docs/predict.md explains input and output. "
+        "Exit status: 0 all predicted, 1 some could not be (see their error), 2 nothing done."
+    )
+    verb.add_argument(
+        "paths",
+        metavar="PATH",
+        type=Path,
+        nargs="+",
+        help="a media file, a folder of them, or a manifest.csv (where each modality has a file)",
+    )
+    folder = "the folder of model.json and model.safetensors, wherever it is"
+    verb.add_argument("--model", metavar="MODEL_DIR", type=Path, required=True, help=folder)
+    verb.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
+    verb.add_argument(
+        "--format", choices=["csv", "json"], help="default: as FILE is called, or csv"
+    )
+    verb.add_argument("--batch-size", type=_whole(1), default=64, help="clips in memory at a time")
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
+    cores = os.cpu_count() or 1
+    verb.add_argument("--threads", type=_whole(1), default=cores, help="default: all cores")
+    verb.set_defaults(action=_predict)
 
 
 def _add_stage(verb: argparse.ArgumentParser, cell: Sequence[str]) -> None:
@@ -155,6 +183,20 @@ def _check(options: argparse.Namespace) -> None:
     if problems:
         raise UserError(f"{options.folder}: {len(problems)} problem(s), listed above; mend them")
     sys.stdout.write(f"{options.folder}: no problem found\n")
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from equipoise.console import log
+    from equipoise.prediction import output, predict
+
+    style = output.format_of(options.output, options.format)
+    predictions = predict(
+        options.model, options.paths, options.device, options.batch_size, options.threads
+    )
+    failed = output.write(predictions, options.output, style)
+    if failed:
+        log.error("%d of %d clips not predicted; see their error", failed, len(predictions))
+    return 1 if failed else 0
 
 
 def _show(options: argparse.Namespace) -> None:

@@ -20,10 +20,10 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UserError(f"runtime.device: {name!r} is no device; say auto, cpu or cuda") from None
+        raise UserError(f"device {name!r} is unknown; say auto, cpu or cuda") from None
     if device.type == "cuda" and not (device.index or 0) < torch.cuda.device_count():
         raise UserError(
-            f"runtime.device: {name!r} is not there ({torch.cuda.device_count()} GPUs found); "
+            f"device {name!r} is not there ({torch.cuda.device_count()} GPUs found); "
             "say auto or cpu"
         )
     return device

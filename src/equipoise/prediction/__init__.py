@@ -1,0 +1,5 @@
+"""Predict new media with a trained model: ``equipoise predict``, and :func:`predict` in Python."""
+
+from equipoise.prediction.run import ClipPrediction, ClipPredictions, predict
+
+__all__ = ["ClipPrediction", "ClipPredictions", "predict"]

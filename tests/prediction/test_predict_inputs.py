@@ -1,0 +1,87 @@
+"""From paths to clips."""
+
+import logging
+
+import pytest
+
+from equipoise.errors import UserError
+from equipoise.prediction.inputs import Clip, find_clips
+
+BOTH = ["audio", "video"]
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def test_files_serve_picture_and_sound_and_stills_serve_image(tmp_path):
+    touch(tmp_path, "b.mp4", "a.JPG", "unusual.xyz")
+    paths = [tmp_path / name for name in ("b.mp4", "a.JPG", "unusual.xyz")]
+    assert find_clips(paths, BOTH) == [
+        Clip(str(paths[0]), {"video": paths[0], "audio": paths[0]}),
+        Clip(str(paths[1]), {"image": paths[1]}),
+        Clip(str(paths[2]), {"video": paths[2], "audio": paths[2]}),
+    ]
+
+
+def test_a_folder_means_the_media_below_it(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(logging.getLogger("equipoise"), "propagate", True)
+    touch(tmp_path, "d/z.mp4", "d/sub/y.WAV", "d/notes.txt", "d/._z.mp4", "d/.hidden/x.mp4")
+    found = find_clips([tmp_path / "d"], BOTH)
+    ids = [str(tmp_path / "d" / name) for name in ("sub/y.WAV", "z.mp4")]
+    assert [clip.sample_id for clip in found] == ids
+    assert "1 file(s) without the suffix of media" in caplog.text
+
+
+def test_what_is_named_twice_comes_once(tmp_path):
+    touch(tmp_path, "d/b.mp4", "d/a.mp4")
+    found = find_clips([tmp_path / "d/b.mp4", tmp_path / "d", tmp_path / "d/b.mp4"], BOTH)
+    assert [clip.sample_id for clip in found] == [
+        str(tmp_path / "d" / name) for name in ("b.mp4", "a.mp4")
+    ]
+
+
+def test_a_folder_with_a_manifest_means_the_manifest(tmp_path):
+    touch(tmp_path, "extra.mp4")
+    (tmp_path / "manifest.csv").write_text("sample_id,label,audio\none,,a/1.wav\n")
+    expected = [Clip("one", {"audio": tmp_path / "a/1.wav"})]
+    assert find_clips([tmp_path], BOTH) == expected
+    assert find_clips([tmp_path / "manifest.csv"], BOTH) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sample_id,image\na,a.png\n", "names files of image, but the model reads audio, video"),
+        ("sample_id,label\na,b\n", "no column names media"),
+        ("sample,audio\na,a.wav\n", "column 'sample_id' is missing; did you mean 'sample'"),
+        ("sample_id,audio\na,a.wav\na,b.wav\n", "row 3: sample_id 'a' is already used in row 2"),
+        ("sample_id,audio\n,a.wav\n", "row 2: sample_id is empty"),
+        ("sample_id,audio\n", "no rows"),
+    ],
+)
+def test_a_manifest_that_cannot_be_used(text, message, tmp_path):
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(UserError) as error:
+        find_clips([tmp_path / "m.csv"], BOTH)
+    assert str(error.value).startswith(f"{tmp_path / 'm.csv'}: ") and message in str(error.value)
+
+
+def test_one_name_for_two_samples(tmp_path):
+    for name in ("one.csv", "two.csv"):
+        (tmp_path / name).write_text(f"sample_id,audio\nsame,{name}.wav\n")
+    with pytest.raises(UserError, match="'same' names two samples"):
+        find_clips([tmp_path / "one.csv", tmp_path / "two.csv"], BOTH)
+
+
+def test_nothing_to_predict(tmp_path):
+    with pytest.raises(UserError, match="nothing to predict"):
+        find_clips([], BOTH)
+    with pytest.raises(UserError, match="gone: no such file or folder"):
+        find_clips([tmp_path / "gone"], BOTH)
+    touch(tmp_path, "d/notes.txt")
+    with pytest.raises(UserError, match="no file in it has the suffix of media"):
+        find_clips([tmp_path / "d"], BOTH)
