@@ -44,7 +44,7 @@ def contribution_part(
         cells += [(signed(i.mean), plus_minus(i)) for i in values.get(key, {}).values()]
         rows.append((key, cells))
     return {
-        "about": _ABOUT,
+        "about": _SHAPLEY + _ABSENT if values else _ABSENT,
         "legend": marks(modalities, colours),
         **_picture(values, colours),
         "caption": "Accuracy on the test split with these modalities present, in percent"
@@ -54,11 +54,14 @@ def contribution_part(
     }
 
 
-_ABOUT = (
+_SHAPLEY = (
     "Shapley value of each modality, in points of test accuracy: what it adds, on average over "
     "every order in which the modalities can arrive, starting from always answering with the most "
-    "frequent training class. The values of a method add up to its accuracy above that answer. The "
-    "features of an absent modality are zeros, or its head is left out; nothing is trained anew."
+    "frequent training class. The values of a method add up to its accuracy above that answer. "
+)
+_ABSENT = (
+    "The features of an absent modality are zeros, or its head is left out; nothing is trained "
+    "anew."
 )
 
 
