@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(action=_check)
 
     _add_predict(verbs.add_parser("predict", help="predict media files with a trained model"))
+    _add_verify(verbs.add_parser("verify", help="find damage in workspace, DVC cache and remote"))
 
     verb = verbs.add_parser("show", help="print the result table and where the report is")
     verb.add_argument("table", type=Path, nargs="?", default=Path("results/comparison.csv"))
@@ -128,6 +129,15 @@ def _add_predict(verb: argparse.ArgumentParser) -> None:
     cores = os.cpu_count() or 1
     verb.add_argument("--threads", type=_whole(1), default=cores, help="default: all cores")
     verb.set_defaults(action=_predict)
+
+
+def _add_verify(verb: argparse.ArgumentParser) -> None:
+    verb.description = "Exit status: 0 all is whole, 1 something is not, 2 it cannot be found out."
+    verb.add_argument("path", type=Path, nargs="*", help="files or folders; default: everything")
+    verb.add_argument(
+        "--remote", nargs="?", const="", metavar="NAME", help="a DVC remote too; default: DVC's own"
+    )
+    verb.set_defaults(action=_verify)
 
 
 def _add_stage(verb: argparse.ArgumentParser, cell: Sequence[str]) -> None:
@@ -197,6 +207,17 @@ def _predict(options: argparse.Namespace) -> int:
     if failed:
         log.error("%d of %d clips not predicted; see their error", failed, len(predictions))
     return 1 if failed else 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from equipoise.verify import verify
+
+    outcome = verify(options.path, options.remote)
+    for problem in outcome.problems:
+        sys.stdout.write(f"{problem}\n")
+    read = ", ".join(f"{count} in {place}" for place, count in outcome.read.items())
+    sys.stdout.write(f"{len(outcome.problems)} problem(s); read: {read}\n")
+    return 1 if outcome.problems else 0
 
 
 def _show(options: argparse.Namespace) -> None:

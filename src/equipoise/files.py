@@ -83,6 +83,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def read_sha256(path: Path) -> dict[str, str]:
+    """Read a list in the format of sha256sum: path (relative to the list) to checksum."""
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
+
+
 def digest(value: Any) -> str:
     """Return a short, stable hash of a JSON-like value (keys sorted): 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -11,14 +11,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def on_all_cores(work: Callable[[T], R], items: Collection[T], title: str) -> list[R]:
+def on_all_cores(
+    work: Callable[[T], R], items: Collection[T], title: str, workers: int | None = None
+) -> list[R]:
     """Return ``work(item)`` for every item, in order, with a progress bar.
 
     The first error ends it: what has not begun by then is not done. Only the cores that this
     process may use are counted. Threads suffice where ffmpeg (a process) or hashlib does the work.
+    Work that waits for a network does well with more ``workers`` than cores.
     """
     results = []
-    workers = len(os.sched_getaffinity(0))
+    workers = workers or len(os.sched_getaffinity(0))
     with progress(len(items), title) as bar, ThreadPoolExecutor(workers) as pool:
         try:
             for result in pool.map(work, items):

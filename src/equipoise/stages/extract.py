@@ -76,12 +76,10 @@ def run(job: Job, settings: Extract) -> None:
 
 
 def _checksums(path: Path) -> dict[str, str]:
-    """Read a list in the format of sha256sum: path (relative to the list) to checksum."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return files.read_sha256(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run stage download first") from None
-    return {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
 
 
 def _check_media(source: _Source, path: Path) -> None:

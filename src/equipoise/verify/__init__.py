@@ -1,0 +1,111 @@
+"""``equipoise verify``: find damage in the project folder, in DVC's cache and in a remote.
+
+DVC compares times before it compares content, trusts the names of objects, and fetches what a
+remote holds unseen: a byte that flipped on a disk passes all three. Here every byte is read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from equipoise.errors import UserError
+from equipoise.parallel import on_all_cores
+from equipoise.verify import mend
+from equipoise.verify.records import Record, Records, collect
+from equipoise.verify.stores import (
+    MISSING,
+    Store,
+    digests,
+    open_cache,
+    open_project,
+    open_remote,
+    unreadable,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found."""
+
+    problems: list[str]
+    """One line for each file or object that is missing or damaged: which, where, what to do."""
+    read: dict[str, int]
+    """Place to how many files or objects were read there."""
+
+
+def verify(paths: Sequence[Path] = (), remote: str | None = None) -> Outcome:
+    """Compare the content of files and objects with what is recorded of them.
+
+    Read are the files of dvc.lock (of the grid of params.yaml), weights against their
+    ``model.json`` and clips against their ``media.sha256``; every object of the cache, or with
+    ``paths`` those of the files there; and of a remote the objects of the same dvc.lock.
+
+    Args:
+        paths: Files or folders to confine it to; none: everything.
+        remote: Name of a remote to read too, or empty for the default one; None: no remote.
+
+    Raises:
+        UserError: No record of a path, or a remote that cannot be read.
+    """
+    repo = open_project()
+    if repo is None and remote is not None:
+        raise UserError("no DVC repository here, so no remote; dvc init makes one")
+    cache = open_cache(repo) if repo else None
+    other = open_remote(repo, remote) if repo and remote is not None else None
+    stores = [store for store in (cache, other) if store]
+    records = collect(repo, stores)
+    if paths:
+        records = records.below(paths)
+    files = _workspace(records)
+    objects = {}
+    for store in stores:
+        names = set(records.objects)
+        if store is cache and not paths:
+            names.update(store.names())
+        objects[store.title] = _objects(store, sorted(names))
+    read = {"the workspace": len(files), **{title: len(found) for title, found in objects.items()}}
+    return Outcome(mend.lines(mend.Found(records, files, stores, objects)), read)
+
+
+def _workspace(records: Records) -> dict[Path, str]:
+    """Return path -> what is wrong with the file, or nothing."""
+    found = on_all_cores(_state, records.files, "verify the workspace")
+    states = {record.path: state for record, state in zip(records.files, found, strict=True)}
+    for record in records.files:
+        # Weights that are as DVC recorded them are not to blame for a card that is not.
+        voucher = record.voucher
+        if (
+            record.md5
+            and voucher
+            and states.get(voucher)
+            and states[record.path] == _differs(voucher)
+        ):
+            states[record.path] = ""
+    return states | {path: states.get(path) or why for path, why in records.broken.items()}
+
+
+def _state(record: Record) -> str:
+    sums = {"md5": record.md5, "sha256": record.sha256}
+    names = [name for name, value in sums.items() if value]
+    try:
+        with record.path.open("rb") as file:
+            found = dict(zip(names, digests(file, *names), strict=True))
+    except FileNotFoundError:
+        return MISSING
+    except OSError as error:
+        return unreadable(error)
+    if found.get("md5", "") != record.md5:
+        return _differs(Path("dvc.lock"))
+    if found.get("sha256", "") != record.sha256 and record.voucher:
+        return _differs(record.voucher)
+    return ""
+
+
+def _differs(source: Path) -> str:
+    return f"not as in {source}"
+
+
+def _objects(store: Store, names: list[str]) -> dict[str, str]:
+    """Return name -> what is wrong with the object, or nothing."""
+    found = on_all_cores(store.state, names, f"verify {store.title}", store.workers)
+    return dict(zip(names, found, strict=True))
