@@ -1,8 +1,8 @@
-# make demo | test | ui | graph | lint | report | setup | lock | help
+# make demo | test | ui | graph | lint | report | setup | hooks | lock | help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint ui graph report setup lock
+.PHONY: help demo test lint ui graph report setup hooks lock
 
 PORT ?= 5000
 WORKERS ?= 2
@@ -51,6 +51,10 @@ setup: $(READY) ## Only set up .venv.
 
 $(READY): envs/constraints.txt envs/uv.txt pyproject.toml
 	@workflow/scripts/setup
+
+hooks: $(READY) ## Install git hooks that keep results and commits together (docs/history.md).
+	@pre-commit install --hook-type commit-msg --hook-type post-checkout --hook-type post-merge \
+		--hook-type pre-push
 
 lock: $(READY) ## Write envs/*.txt anew from pyproject.toml (UPGRADE=--upgrade: newest versions).
 	@printf 'hatchling\neditables\n' | uv pip compile pyproject.toml - --extra dev --universal \

@@ -26,3 +26,8 @@ rule all:
 
 onstart:
     init_tracking()
+
+
+onsuccess:
+    provenance.note_in_git()
+    remind_of_record()

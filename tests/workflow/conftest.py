@@ -86,9 +86,9 @@ class Project:
         trace = self.folder / "trace"
         return sorted(trace.read_text().split()) if trace.exists() else []
 
-    def git(self, *arguments):
+    def git(self, *arguments, **options):
         identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-        return self.run("git", *identity, *arguments)
+        return self.run("git", *identity, *arguments, **options)
 
     def params(self, change):
         """Rewrite params.yaml by ``change`` (a function of the tree)."""

@@ -28,7 +28,7 @@ def test_a_pull_is_warned_of_until_sync_and_then_the_next_change_is_seen(pulled)
     assert pulled.nothing_to_do()
     assert pulled.stale() == {}
     pulled.params(lambda tree: tree["gap"].update(n_init=9))
-    pulled.snakemake("--quiet", "all")
+    assert "Not yet in dvc.lock: workflow/scripts/record" in pulled.snakemake("--quiet", "all")
     # Both data sets, and what follows from their gaps: the method that reads them.
     assert pulled.jobs() == [
         "compare:compare",

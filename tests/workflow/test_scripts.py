@@ -1,6 +1,9 @@
 """The Python behind workflow/scripts."""
 
 import importlib
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -117,3 +120,42 @@ def test_a_file_without_a_fitting_record_is_foreign(scripts):
     assert provenance.foreign(loaded) == [str(path)]
     write(record, "a format of the future")
     assert provenance.foreign(loaded) == []
+
+
+def test_a_table_that_git_wrote_anew_fits_as_long_as_it_is_the_same(scripts):
+    _, provenance = scripts
+    loaded = params.load(ROOT / "params.yaml")
+    path = Path("results/comparison.csv")
+    write(path, "made")
+    name = provenance.urlsafe_b64encode(str(path).encode()).decode()
+    write(Path(".snakemake/metadata", name), f'{{"endtime": {path.stat().st_mtime}}}')
+    provenance.note_in_git()
+    os.utime(path, (9, 9))
+    assert provenance.foreign(loaded) == []
+    write(path, "of another commit")
+    provenance.note_in_git()
+    assert provenance.foreign(loaded) == [str(path)], "only what Snakemake made is noted"
+
+
+def test_a_copy_made_by_dvc_exp_uses_the_environment_and_the_store_of_the_project(tmp_path):
+    home = tmp_path / "the project"
+    copy = home / ".dvc/tmp/exps/tmp_1/workflow/scripts"
+    copy.mkdir(parents=True)
+    shutil.copy(ROOT / "workflow/scripts/environment.sh", copy)
+    write(home / ".venv/bin/snakemake")
+    (home / ".venv/bin/snakemake").chmod(0o755)
+    write(home / "mlflow.db")
+
+    def told(**more):
+        shell = 'source "$0/environment.sh"; pwd; command -v snakemake; echo "$MLFLOW_TRACKING_URI"'
+        return subprocess.run(
+            ["bash", "-uc", shell, str(copy)],
+            env={"PATH": "/usr/bin:/bin", **more},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+
+    place = str(copy.parents[1])
+    assert told() == [place, f"{home}/.venv/bin/snakemake", f"sqlite:///{home}/mlflow.db"]
+    assert told(MLFLOW_TRACKING_URI="")[2] == "", "switched off stays off"

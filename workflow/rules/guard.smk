@@ -4,9 +4,12 @@
 import provenance
 
 
+# Under DVC, which removes what a cell is to make and records it; and in sync.
+QUIET = bool(os.environ.keys() & {"DVC_STAGE", "EQUIPOISE_SYNC"})
+
+
 def guard():
-    # Not within jobs; not under DVC, which removes what a cell is to make; not in sync itself.
-    if "--mode" in sys.argv or os.environ.keys() & {"DVC_STAGE", "EQUIPOISE_SYNC"}:
+    if QUIET or "--mode" in sys.argv:  # within a job
         return
     foreign = provenance.foreign(PARAMS)
     if foreign:
@@ -17,6 +20,12 @@ def guard():
         if "EQUIPOISE_RECORD" in os.environ:
             sys.exit(f"error: {message}")
         print(f"WARNING: {message}", file=sys.stderr)
+
+
+def remind_of_record():
+    """After a run, where DVC is in use; record is not for the results of overlays."""
+    if not QUIET and Path("dvc.lock").exists() and not workflow.overwrite_configfiles:
+        print("Not yet in dvc.lock: workflow/scripts/record", file=sys.stderr)
 
 
 guard()

@@ -4,7 +4,8 @@ DVC and git put other versions of files in place without Snakemake knowing, and 
 (.snakemake/metadata) then tell of parameters that made another file. A record fits a file if its
 end time is the file's mtime. ``dvc repro`` links an output anew after the job wrote it, so that
 ``cell`` notes what it made: a file also fits if dvc.lock still has the noted checksum and Snakemake
-has not run the job since.
+has not run the job since. git writes the outputs that it keeps anew, too (a stash, pre-commit), so
+that every run notes those: they fit as long as they have the noted checksum.
 
 The format of the records is Snakemake's own affair: a record that cannot be read counts as fitting,
 so that a new Snakemake costs the warning, not the run.
@@ -24,6 +25,8 @@ from equipoise import files, layout, params
 
 NOTES = Path(".snakemake/dvc_cells.json")
 ASIDE = Path("state/aside")
+#: Outputs that git keeps, not DVC.
+IN_GIT = (layout.compare()["table"], layout.compare()["metrics"])
 #: Folders that dvc.yaml gives to stage compare as a whole.
 SHARED = tuple(
     map(
@@ -64,12 +67,13 @@ def foreign(parameters: params.Params) -> list[str]:
         for path in outputs(parameters)
         if path.is_file() and not _recorded(path) and not _note_of("incomplete", path).exists()
     ]
-    if doubtful and NOTES.exists() and Path("dvc.lock").exists():
-        made, locked = _notes(), _locked()
+    if doubtful and (made := _notes()):
+        locked = _locked()
         doubtful = [
             path
             for path in doubtful
-            if made.get(str(path)) != [_end_time(path), locked.get(str(path))]
+            if made.get(str(path))
+            != [_end_time(path), _md5(path) if path in IN_GIT else locked.get(str(path))]
         ]
     return sorted(map(str, doubtful))
 
@@ -105,24 +109,34 @@ def _notes() -> dict[str, list[object]]:
 
 
 def _locked() -> dict[str, str]:
-    """Return path -> md5 of every output in dvc.lock."""
+    """Return path -> md5 of every output in dvc.lock; nothing without one."""
     import yaml
 
+    if not Path("dvc.lock").exists():
+        return {}
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     lock = yaml.load(Path("dvc.lock").read_text(), loader)
     outs = (out for stage in lock["stages"].values() for out in stage.get("outs", []))
     return {out["path"]: out.get("md5") for out in outs}
 
 
-def note(paths: Iterable[str]) -> None:
-    """Note the files that a DVC cell just made."""
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def note(paths: Iterable[str | Path]) -> None:
+    """Note the files that a job just made."""
     made = _notes()
     for path in map(Path, paths):
         if path.is_file():
-            with path.open("rb") as file:
-                md5 = hashlib.file_digest(file, "md5").hexdigest()
-            made[str(path)] = [_end_time(path), md5]
+            made[str(path)] = [_end_time(path), _md5(path)]
     files.write_json(NOTES, made)
+
+
+def note_in_git() -> None:
+    """Note the outputs that git keeps, as far as they are those of Snakemake's records."""
+    note(path for path in IN_GIT if path.is_file() and _recorded(path))
 
 
 @contextlib.contextmanager
