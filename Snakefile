@@ -15,6 +15,13 @@ localrules:
     compare,
 
 
+# One trial per method needs no training: nothing to queue for.
+if PARAMS.search.trials == 1:
+
+    localrules:
+        search,
+
+
 # Must stand in this file: `default_target` in an included file is ignored.
 rule all:
     default_target: True
@@ -26,6 +33,7 @@ rule all:
 
 onstart:
     init_tracking()
+    prepare_cluster()
 
 
 onsuccess:

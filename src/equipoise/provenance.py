@@ -11,6 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 
 from equipoise import layout
 
@@ -32,9 +33,19 @@ class Code:
 SOURCES = ("src", "workflow", "Snakefile", "pyproject.toml")
 
 
+#: Within the copy of the code that a cluster run works with: the state that was copied.
+FROZEN = "commit.json"
+
+
 @cache
 def code() -> Code:
-    """Return the commit of the current directory's repository (asked once for each process)."""
+    """Return the commit of the code that runs (asked once for each process).
+
+    It is that of the current directory's repository, or the one noted in a frozen copy of it.
+    """
+    frozen = Path(__file__).parents[2] / FROZEN
+    if frozen.exists():
+        return Code(**json.loads(frozen.read_text(encoding="utf-8")))
     commit = _git("rev-parse", "HEAD")
     state = _git("status", "--porcelain", "--untracked-files=no", "--", *SOURCES)
     return Code(commit, bool(commit and state))

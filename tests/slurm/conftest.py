@@ -1,14 +1,17 @@
 """One Slurm cluster for all tests of a session, and a copy of the project to run on it."""
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import minislurm
 import pytest
-from project_copy import Project, copy_project
+from project_copy import STAND_IN, Project, copy_project
 
 FAST = str(Path(__file__).with_name("snakemake_fast.py"))
+#: The stages as they are; they note where they run.
+WITNESS = Path(__file__).with_name("witness")
 
 
 @dataclass(frozen=True)
@@ -16,10 +19,29 @@ class ClusterProject(Project):
     """A project whose commands reach the cluster."""
 
     cluster: minislurm.Cluster
+    beside: Path
+    """A folder that stands on PYTHONPATH beside the code: WITNESS or STAND_IN."""
 
     def environment(self, **changes):
-        path = f"{self.cluster.folder / 'bin'}:{super().environment()['PATH']}"
-        return super().environment(**{**self.cluster.environment, "PATH": path, **changes})
+        cluster = {
+            **self.cluster.environment,
+            "PATH": f"{self.cluster.folder / 'bin'}:{super().environment()['PATH']}",
+            "PYTHONPATH": f"{self.folder / 'src'}:{self.beside}",
+            "WITNESS": str(self.folder / "witness.jsonl"),
+        }
+        return super().environment(**{**cluster, **changes})
+
+    def slurm_jobs(self):
+        """Return Slurm's records of the jobs of this project: comment of the plugin -> records."""
+        found = {}
+        for job in self.cluster.jobs().values():
+            if job["WorkDir"] == str(self.folder):
+                found.setdefault(job["Comment"], []).append(job)
+        return found
+
+    def seen(self):
+        """Return what each real stage saw where it ran."""
+        return [json.loads(line) for line in (self.folder / "witness.jsonl").open()]
 
     def command(self, *arguments):
         """Return ``snakemake --profile slurm`` as a command for ``run`` or ``start``."""
@@ -45,10 +67,10 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def on_cluster(cluster, tmp_path):
-    """Return a function that makes a fresh copy of the project with ``parameters``."""
+    """Return a function that makes a fresh copy of the project, with stand-ins for the stages."""
 
-    def make(parameters):
+    def make(parameters, stand_ins=True):
         project = copy_project(tmp_path / "project", parameters)
-        return ClusterProject(project.folder, cluster)
+        return ClusterProject(project.folder, cluster, STAND_IN if stand_ins else WITNESS)
 
     return make

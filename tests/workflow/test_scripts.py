@@ -31,8 +31,9 @@ def write(path, text=""):
     path.write_text(text)
 
 
-def test_code_files_are_what_the_stage_imports(scripts):
+def test_code_files_are_what_the_stage_imports(scripts, monkeypatch, tmp_path):
     code_files, _ = scripts
+    monkeypatch.setattr(code_files, "ROOT", tmp_path)
     package = "src/equipoise"
     write(f"{package}/__init__.py")
     write(f"{package}/params.py", "import equipoise.hidden")

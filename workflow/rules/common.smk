@@ -6,15 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-# The code that is listed as input is the code that runs, also in a copy of the folder (`dvc exp`).
+# The code that is compared is the code that runs, also in a copy of the folder (`dvc exp`, cluster).
 sys.path[:0] = [f"{workflow.basedir}/src", f"{workflow.basedir}/workflow/scripts"]
-from code_files import code_files
-from equipoise import layout, params as parameters
+import retries
+from code_files import code_digest
+from equipoise import layout, params as parameters, provenance as code_state
 from equipoise.errors import UserError
 
 
 def read_params():
-    """params.yaml with the overlays of `--configfile`, checked before there is a graph."""
+    """params.yaml with the overlays of `--configfile`, checked before there is a graph.
+
+    A frozen copy of the code has its own, with the overlays in it; its jobs must not read them.
+    """
+    frozen = Path(workflow.basedir, code_state.FROZEN).exists()
+    if frozen:
+        workflow.overwrite_configfiles.clear()
     if workflow.config_settings.config:
         sys.exit(
             "error: --config is invisible to DVC and to the checks of params.yaml; "
@@ -22,7 +29,8 @@ def read_params():
         )
     try:
         return parameters.load(
-            Path("params.yaml"), map(Path, workflow.overwrite_configfiles)
+            Path(workflow.basedir if frozen else "", "params.yaml"),
+            map(Path, workflow.overwrite_configfiles),
         )
     except UserError as error:
         sys.exit(f"error: {error}")
@@ -77,11 +85,11 @@ def settings(stage):
 
 
 def code(stage):
-    """The source files that decide what a job computes."""
+    """A digest of the source files that decide what a job computes."""
 
     def of_job(wildcards):
         cell = (wildcards.get("dataset", ""), wildcards.get("method", ""))
-        return code_files(PARAMS, stage, *cell)
+        return code_digest(PARAMS, stage, *cell)
 
     return of_job
 
@@ -108,7 +116,8 @@ def command(stage):
     cell = " ".join(f"--{name} {{wildcards.{name}}}" for name in layout.CELL[stage])
     return (
         f"equipoise {stage} {cell} --threads {{threads}}"
-        " --settings {params.settings:q} > {log} 2>&1"
+        " --settings {params.settings:q} > {log} 2>&1 || {{ status=$?; test $status != 137"
+        f" || echo '{retries.KILLED}' >> {{log}}; exit $status; }}}}"
     )
 
 
@@ -126,3 +135,10 @@ def init_tracking():
         )
     except (OSError, subprocess.SubprocessError) as error:
         print(f"WARNING: no MLflow store ({error}); going on without", file=sys.stderr)
+
+
+def prepare_cluster():
+    """On Slurm: no further attempt for jobs that failed by themselves."""
+    executor = workflow.scheduler._executor
+    if type(executor).__module__ == "snakemake_executor_plugin_slurm":
+        retries.judge(executor)

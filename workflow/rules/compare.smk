@@ -10,17 +10,14 @@ rule evaluate:
         split=SPLIT["split"],
         weights=rules.train.output.weights,
         model=rules.train.output.model,
-        code=code("evaluate"),
     output:
         **EVALUATE,
     log:
         "logs/evaluate/{dataset}/{method}/seed{seed}.log",
     threads: 1
-    resources:
-        mem_mb=8000,
-        runtime=120,
     params:
         settings=settings("evaluate"),
+        code=code("evaluate"),
     message:
         "{wildcards.dataset}, {wildcards.method}, seed {wildcards.seed}: evaluate"
     shell:
@@ -40,7 +37,6 @@ rule compare:
         splits=grid(*SPLIT.values()),
         extracted=grid(FEATURES["rejects"], FEATURES["record"]),
         manifests=grid(str(RAW["manifest"])),
-        code=code("compare"),
     output:
         metrics=COMPARE["metrics"],
         curves=COMPARE["curves"],
@@ -50,6 +46,7 @@ rule compare:
         "logs/compare/compare.log",
     params:
         settings=settings("compare"),
+        code=code("compare"),
     message:
         "compare all runs: table, curves, report"
     shell:

@@ -6,8 +6,6 @@ SPLIT = paths(layout.split("{dataset}"))
 
 
 rule download:
-    input:
-        code=code("download"),
     output:
         **paths(RAW, "manifest", "checksums"),
         media=directory(str(RAW["media"])),
@@ -15,11 +13,9 @@ rule download:
         "logs/download/{dataset}.log",
     retries: 2
     threads: CORES
-    resources:
-        mem_mb=4000,
-        runtime=720,
     params:
         settings=settings("download"),
+        code=code("download"),
     message:
         "{wildcards.dataset}: fetch or make the raw media"
     shell:
@@ -30,17 +26,14 @@ rule download:
 rule extract:
     input:
         **paths(RAW, "manifest", "checksums"),
-        code=code("extract"),
     output:
         **FEATURES,
     log:
         "logs/extract/{dataset}.log",
     threads: CORES
-    resources:
-        mem_mb=8000,
-        runtime=720,
     params:
         settings=settings("extract"),
+        code=code("extract"),
     message:
         "{wildcards.dataset}: decode the media into arrays"
     shell:
@@ -51,16 +44,13 @@ rule split:
     input:
         manifest=str(RAW["manifest"]),
         features=FEATURES["features"],
-        code=code("split"),
     output:
         **SPLIT,
     log:
         "logs/split/{dataset}.log",
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         settings=settings("split"),
+        code=code("split"),
     message:
         "{wildcards.dataset}: assign the clips to training, validation and test"
     shell:

@@ -11,7 +11,6 @@ rule warmup:
     input:
         features=FEATURES["features"],
         split=SPLIT["split"],
-        code=code("warmup"),
     output:
         **WARMUP,
     log:
@@ -19,11 +18,9 @@ rule warmup:
     benchmark:
         str(layout.timing("warmup", "{dataset}", "{seed}"))
     threads: 1
-    resources:
-        mem_mb=8000,
-        runtime=720,
     params:
         settings=settings("warmup"),
+        code=code("warmup"),
     message:
         "{wildcards.dataset}, seed {wildcards.seed}: train jointly as warm-up"
     shell:
@@ -36,17 +33,14 @@ rule gap:
         split=SPLIT["split"],
         weights=WARMUP["weights"],
         model=WARMUP["model"],
-        code=code("gap"),
     output:
         **{**GAP, "histogram": report(GAP["histogram"], category="Modality gap")},
     log:
         "logs/gap/{dataset}/seed{seed}.log",
     threads: 1
-    resources:
-        mem_mb=8000,
-        runtime=120,
     params:
         settings=settings("gap"),
+        code=code("gap"),
     message:
         "{wildcards.dataset}, seed {wildcards.seed}: measure modality gaps and fit the mixture"
     shell:
@@ -56,17 +50,14 @@ rule gap:
 rule search:
     input:
         unpack(train_inputs),
-        code=code("search"),
     output:
         **SEARCH,
     log:
         "logs/search/{dataset}/{method}.log",
     threads: 1
-    resources:
-        mem_mb=8000,
-        runtime=1440,
     params:
         settings=settings("search"),
+        code=code("search"),
     message:
         "{wildcards.dataset}, {wildcards.method}: choose hyper-parameters"
     shell:
@@ -77,7 +68,6 @@ rule train:
     input:
         unpack(train_inputs),
         chosen=SEARCH["chosen"],
-        code=code("train"),
     output:
         **paths(layout.train("{dataset}", "{method}", "{seed}")),
     log:
@@ -85,11 +75,9 @@ rule train:
     benchmark:
         str(layout.timing("train", "{dataset}", "{method}", "{seed}"))
     threads: 1
-    resources:
-        mem_mb=8000,
-        runtime=1440,
     params:
         settings=settings("train"),
+        code=code("train"),
     message:
         "{wildcards.dataset}, {wildcards.method}, seed {wildcards.seed}: train"
     shell:

@@ -1,22 +1,25 @@
 """Which source files decide what a job computes: the imports of its stage, read from the code.
 
-Snakemake gets these files as inputs of the job, so that a changed file reruns the jobs that use it
-and no others. DVC cannot follow imports: its stage ``code`` runs this file, which writes the same
-lists with checksums to data/code, and every other stage of dvc.yaml depends on its list there.
+Snakemake gets a digest of these files among the params of a job, so that a changed file reruns the
+jobs that use it and no others. (Of an input it notes what the file is when the job has ended, which
+need not be the code that ran.) DVC cannot follow imports: its stage ``code`` runs this file, which
+writes the lists with checksums to data/code, and each other stage of dvc.yaml depends on its list.
 
 Parts that a stage finds by name (data set, method, encoders) are added from params.yaml, so that a
 new method or data set reruns nothing that was there before.
 """
 
 import ast
+import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-SOURCES = Path("src")
-sys.path.insert(0, str(SOURCES.absolute()))
+#: What this file belongs to: the project folder, or the copy that the jobs of a cluster run read.
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "src"))
 
 from equipoise import files, layout, params, registry  # noqa: E402
 from equipoise.errors import UserError  # noqa: E402
@@ -67,7 +70,21 @@ def code_files(
     for name, _, _ in map(registry.method_of, keys):
         plugin, _, _ = registry.methods()[name].plugin.partition(":")
         modules += [f"equipoise.methods.{name}", plugin]
-    return sorted(map(str, _closure(modules)))
+    return sorted(str(path.relative_to(ROOT)) for path in _closure(modules))
+
+
+def code_digest(parameters: params.Params, stage: str, dataset: str = "", method: str = "") -> str:
+    """Return the sha256 of the list of one job's source files, as :func:`write_lists` writes it."""
+    return hashlib.sha256(_list(parameters, stage, dataset, method).encode()).hexdigest()
+
+
+def _list(parameters: params.Params, stage: str, dataset: str, method: str) -> str:
+    names = code_files(parameters, stage, dataset, method)
+    return "".join(f"{_sha256(ROOT / name)}  {name}\n" for name in names)
+
+
+#: Read once in a run: the code that counts is the one at its start.
+_sha256 = cache(files.sha256)
 
 
 def _closure(modules: Iterable[str]) -> set[Path]:
@@ -91,7 +108,7 @@ def _closure(modules: Iterable[str]) -> set[Path]:
 
 
 def _path(module: str) -> Path | None:
-    base = SOURCES.joinpath(*module.split("."))
+    base = ROOT.joinpath("src", *module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if module.startswith("equipoise") and path.is_file():
             return path
@@ -121,7 +138,8 @@ def _parsed(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_text(encoding="utf-8"), path)
     except SyntaxError as error:
-        raise UserError(f"{path}:{error.lineno}: not Python ({error.msg}); mend it") from None
+        name = path.relative_to(ROOT)
+        raise UserError(f"{name}:{error.lineno}: not Python ({error.msg}); mend it") from None
 
 
 def _data_files(folder: Path, name: str) -> Iterator[Path]:
@@ -157,11 +175,9 @@ def write_lists(parameters: params.Params) -> None:
                     if path.exists():
                         continue
                     path.parent.mkdir(exist_ok=True)
-                    names = code_files(parameters, stage, dataset, method)
-                    lines = (f"{files.sha256(Path(name))}  {name}\n" for name in names)
-                    path.write_text("".join(lines), encoding="utf-8")
+                    path.write_text(_list(parameters, stage, dataset, method), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    os.chdir(Path(__file__).resolve().parents[2])
+    os.chdir(ROOT)
     write_lists(params.load())

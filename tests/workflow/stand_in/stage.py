@@ -1,12 +1,14 @@
 """A stage that computes nothing: every output is a digest of the inputs, the settings and the cell.
 
 TRACE in the environment names a file that gets one line for each job; FAIL names a stage that fails
-after its first output, PAUSE one that takes a minute, SALT changes what comes out.
+after its first output, PAUSE one that takes a minute, KILL one that is killed the first time; SALT
+changes what comes out.
 """
 
 import hashlib
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -70,6 +72,9 @@ def run(job, settings):
     digest = hashlib.sha256(told.encode())
     for path in inputs(job, settings):
         digest.update(path.read_bytes())
+    if os.environ.get("KILL") == job.stage and not (killed := Path("killed", job.name)).exists():
+        killed.mkdir(parents=True)
+        os.kill(os.getpid(), signal.SIGKILL)
     if os.environ.get("PAUSE") == job.stage:
         time.sleep(60)
     for path in outputs(job):
