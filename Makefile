@@ -1,8 +1,8 @@
-# make demo | test | ui | graph | lint | report | setup | hooks | lock | help
+# make demo | test | test-slurm | ui | graph | lint | report | setup | hooks | lock | help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint ui graph report setup hooks lock
+.PHONY: help demo test test-slurm lint ui graph report setup hooks lock
 
 PORT ?= 5000
 WORKERS ?= 2
@@ -16,7 +16,7 @@ ifneq ($(shell cat $(READY) 2> /dev/null),$(CURDIR))
 endif
 
 help: ## This list.
-	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## Run everything in params.yaml on all cores; print the result table.
 	@python workflow/scripts/demo.py
@@ -24,11 +24,14 @@ demo: $(READY) ## Run everything in params.yaml on all cores; print the result t
 test: lint ## Run linters, type checker and all tests.
 	@OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadgroup
 
+test-slurm: $(READY) ## Run the graph on a Slurm cluster of its own (Debian: slurm-wlm munge).
+	@OMP_NUM_THREADS=1 python -m pytest -m slurm tests/slurm
+
 lint: $(READY) ## Run linters and the type checker only.
 	ruff check .
 	ruff format --check .
 	mypy
-	snakefmt --check Snakefile workflow/rules
+	snakefmt --check Snakefile workflow
 	workflow/scripts/lint
 
 ui: $(READY) ## Show every run in the browser (MLflow; PORT=5000).
