@@ -52,15 +52,16 @@ def test_edits_during_a_run_change_nothing_and_a_killed_job_gets_more_memory(on_
     (frozen,) = (project.folder / "state/code").iterdir()
     shutil.copytree(frozen / "src/equipoise/gap", project.folder / "src/equipoise/gap")
     stale = project.run("snakemake", "--dry-run", *arguments)
-    assert "rule train" in stale and "wildcards: dataset=keypad, method=joint" not in stale
-    assert "rule warmup" not in stale
+    assert "keypad, gmm-adaptive, seed 0: train" in stale
+    assert "keypad, gmm-adaptive, seed 0: evaluate" in stale
+    assert "joint, seed 0" not in stale and "warm-up" not in stale
 
 
 def test_a_job_that_fails_by_itself_is_not_tried_again(on_cluster):
     project = on_cluster(GRID)
-    text = project.snakemake(ok=False, FAIL="extract")
+    text = project.snakemake(ok=False, FAIL="split")
     assert "FAILED, and not tried again: the job for " in text
     assert "as asked" in text, "the log of the failed stage is shown"
     (job,) = project.slurm_jobs()["rule_features_extract_split"]
     assert job["JobState"] == "FAILED"
-    assert project.jobs() == ["download:keypad", "extract:keypad"]
+    assert project.jobs() == ["download:keypad", "extract:keypad", "split:keypad"]
