@@ -16,7 +16,7 @@ def wait_for_stage(project, process, log, stage):
     trace = project.folder / "trace"
     project.cluster.wait(
         lambda: process.poll() is not None or (trace.exists() and stage in trace.read_text()),
-        300,
+        600,
         stage,
     )
     assert process.poll() is None, log.read_text()
@@ -39,7 +39,7 @@ def test_edits_during_a_run_change_nothing_and_a_killed_job_gets_more_memory(on_
     shutil.rmtree(project.folder / "src/equipoise/gap")
     with (project.folder / METHOD).open("a") as file:
         file.write("# a change that decides what gmm computes\n")
-    assert process.wait(500) == 0, log.read_text()
+    assert process.wait(1500) == 0, log.read_text()
     assert project.jobs().count("warmup:keypad/seed0") == 2
     first, second = project.slurm_jobs()["rule_warmup_gap_warmup"]
     assert (first["JobState"], second["JobState"]) == ("FAILED", "COMPLETED")
