@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import fcntl
 import hashlib
 import json
 import os
@@ -10,6 +11,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from equipoise.errors import UserError
 
 
 @contextlib.contextmanager
@@ -51,6 +54,26 @@ def atomic_directory(final: Path) -> Iterator[Path]:
         temporary.replace(final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def alone(lock: Path, otherwise: str) -> Iterator[None]:
+    """Let one process at a time into the block; the system frees ``lock`` when it is killed.
+
+    Raises:
+        UserError: Another process is inside, which ``otherwise`` describes; the file cannot be
+            made, or its file system has no locks.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(lock.open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"{lock.parent}: {otherwise}; wait for it or stop it") from error
+        except OSError as error:
+            raise UserError(f"{lock}: cannot be locked ({error.strerror})") from error
+        yield
 
 
 def _sync(path: Path) -> None:

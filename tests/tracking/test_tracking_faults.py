@@ -21,13 +21,15 @@ from equipoise.stages.job import Job
 from equipoise.tracking import sender, store
 
 JOB = Job("warmup", "toy", seed=3)
+#: Seconds for all the calls of a run: fewer than any answer of a server that is waited for here.
+HELD_UP = 0.9
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow  # noqa: F401  # its import time is not what is measured here
 
-    monkeypatch.setattr(sender, "GRACE_SECONDS", 4.0)
+    monkeypatch.setattr(sender, "GRACE_SECONDS", 300.0)
     monkeypatch.setattr(console.log, "propagate", True)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -35,6 +37,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def train(seconds: float = 0.0) -> float:
     """Do what the loop does; return how long the calls held it up, without waiting at the end."""
+    Path("history.csv").write_text("x")
     with tracking.run(JOB, Settings()) as run:
         start = time.monotonic()
         for epoch in range(50):
@@ -86,10 +89,12 @@ def answering_server(status: int) -> Iterator[str]:
 def test_off_means_no_file_and_no_import(
     bare_project: Path, monkeypatch: pytest.MonkeyPatch, slurm: bool
 ) -> None:
+    """A Slurm job without a server writes its journal and nothing else."""
     if slurm:
         monkeypatch.setenv("SLURM_JOB_ID", "1")
     else:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    (bare_project / "file").write_text("x")
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from tracked import Settings\n"
@@ -97,11 +102,13 @@ def test_off_means_no_file_and_no_import(
         "from equipoise.stages.job import Job\n"
         "tracking.init_store()\n"
         "with tracking.run(Job('warmup', 'toy', seed=3), Settings()) as run:\n"
-        "    run.metrics({'a': 1}); run.artifact('no such file'); run.tags({'a': 1})\n"
+        "    run.metrics({'a': 1}); run.artifact('file'); run.tags({'a': 1})\n"
         "assert 'mlflow' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert list(bare_project.iterdir()) == []
+    (bare_project / "file").unlink()
+    names = {path.name for path in bare_project.rglob("*") if path.is_file()}
+    assert names == ({"run.jsonl", "file"} if slurm else set())
 
 
 def test_a_server_named_in_a_slurm_job_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,8 +125,8 @@ def test_no_server_there(
         monkeypatch.setenv(
             "MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{unused.getsockname()[1]}"
         )
-        assert train() < 0.2
-    assert "goes on without tracking" in only_warning(caplog)
+        assert train() < HELD_UP
+    assert "the job goes on" in only_warning(caplog)
     assert "secret" not in caplog.text
 
 
@@ -131,7 +138,7 @@ def test_a_server_that_never_answers(
     with silent_server() as uri:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         start = time.monotonic()
-        assert train() < 0.2
+        assert train() < HELD_UP
         assert time.monotonic() - start < 3
     assert "no answer within 1 s" in only_warning(caplog)
 
@@ -145,8 +152,8 @@ def test_a_server_that_answers_nonsense(
 ) -> None:
     with answering_server(status) as uri:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        assert train() < 0.2
-    assert "goes on without tracking" in only_warning(caplog)
+        assert train() < HELD_UP
+    assert "the job goes on" in only_warning(caplog)
 
 
 def test_a_locked_store(
@@ -155,7 +162,7 @@ def test_a_locked_store(
     monkeypatch.setattr(sender, "GRACE_SECONDS", 1.0)
     lock = sqlite3.connect(project / "mlflow.db", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
-    assert train() < 0.2
+    assert train() < HELD_UP
     lock.close()
     assert "no answer within 1 s" in only_warning(caplog)
 
@@ -167,7 +174,7 @@ def test_a_store_locked_for_a_moment_loses_nothing(
     lock.execute("BEGIN EXCLUSIVE")
     threading.Timer(1.0, lock.close).start()
     (project / "history.csv").write_text("x")
-    assert train() < 0.2
+    assert train() < HELD_UP
     assert not caplog.records
 
 
@@ -176,7 +183,7 @@ def test_a_read_only_store(
 ) -> None:
     uri = f"sqlite:///file:{project / 'mlflow.db'}?mode=ro&uri=true"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert train() < 0.2
+    assert train() < HELD_UP
     assert "readonly" in only_warning(caplog)
 
 
@@ -185,11 +192,11 @@ def test_a_store_that_cannot_be_made(
 ) -> None:
     (bare_project / "file").write_text("not a folder")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{bare_project}/file/mlflow.db")
-    assert train() < 0.2
-    assert "goes on without tracking" in only_warning(caplog)
+    assert train() < HELD_UP
+    assert "the job goes on" in only_warning(caplog)
     caplog.clear()
     tracking.init_store()
-    assert "goes on without tracking" in only_warning(caplog)
+    assert "the job goes on" in only_warning(caplog)
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + bytes(4000)])
@@ -197,23 +204,29 @@ def test_a_damaged_store(
     bare_project: Path, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
     (bare_project / "mlflow.db").write_bytes(content)
-    assert train() < 0.2
-    assert "goes on without tracking" in only_warning(caplog)
+    assert train() < HELD_UP
+    assert "the job goes on" in only_warning(caplog)
 
 
 def test_a_scheme_that_mlflow_refuses(
     bare_project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://x")
-    assert train() < 0.2
-    assert "goes on without tracking" in only_warning(caplog)
+    assert train() < HELD_UP
+    assert "the job goes on" in only_warning(caplog)
 
 
 def test_a_failure_half_way_keeps_what_was_logged(
-    project: Path, caplog: pytest.LogCaptureFixture
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert train() < 0.2  # the artifact does not exist
-    assert "history.csv" in only_warning(caplog)
+    from mlflow import MlflowClient
+
+    def fail(*_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(MlflowClient, "log_artifact", fail)
+    assert train() < HELD_UP
+    assert "no space" in only_warning(caplog)
     with sqlite3.connect(project / "mlflow.db") as database:
         (rows,) = database.execute("SELECT COUNT(*) FROM metrics").fetchone()
     assert rows == 50
@@ -223,7 +236,7 @@ def test_without_mlflow(
     bare_project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    assert train() < 0.2
+    assert train() < HELD_UP
     assert "mlflow" in only_warning(caplog)
 
 

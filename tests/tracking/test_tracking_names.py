@@ -98,7 +98,8 @@ def test_tags_of_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = {
         "stage": "train",
         "dataset": "keypad",
-        "method": "lfm",
+        "method": "lfm-heuristic-slow",
+        "method_name": "lfm",
         "variant": "heuristic-slow",
         "seed": "2",
         "slurm_job": "17",

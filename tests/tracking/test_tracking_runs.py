@@ -94,9 +94,13 @@ def test_a_killed_job_does_not_stay_running(project: Path) -> None:
         "from tracked import Settings\n"
         "from equipoise import tracking\n"
         "from equipoise.stages.job import Job\n"
+        "log = tracking.store.StoredRun.log\n"
+        "def tell(*arguments):\n"
+        "    log(*arguments)\n"
+        "    print('logged', flush=True)\n"
+        "tracking.store.StoredRun.log = tell\n"
         "with tracking.run(Job('warmup', 'toy', seed=3), Settings()) as run:\n"
         "    run.metrics({'val_loss': 1.0})\n"
-        "    run._send(lambda stored: print('logged', flush=True))\n"
         "    time.sleep(60)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -157,7 +161,12 @@ def test_eight_first_users_at_once(bare_project: Path) -> None:
     assert sorted(r.data.tags["seed"] for r in runs()) == [str(seed) for seed in range(8)]
     assert {r.info.status for r in runs()} == {"FINISHED"}
     assert {r.data.metrics["val/loss"] for r in runs()} == {4.0}
-    assert sorted(p.name for p in bare_project.iterdir()) == ["mlflow.db", "mlflow.db.lock"]
+    assert sorted(p.name for p in bare_project.iterdir()) == [
+        "mlflow.db",
+        "mlflow.db.lock",
+        "state",
+    ]
+    assert list((bare_project / "state/tracking").iterdir()) == []
 
 
 def test_init_store_makes_the_store_once(bare_project: Path) -> None:

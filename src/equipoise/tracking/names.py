@@ -85,7 +85,7 @@ def _has_seed(job: Job) -> bool:
 
 
 def tags_of(job: Job, settings: Section) -> dict[str, str]:
-    """Return the tags of one job; those without a value are left out.
+    """Return the tags of one job; those without a value are left out. ``method`` is its whole key.
 
     ``run_key`` is the same for executions of the same job with the same settings on the same data.
     """
@@ -96,7 +96,8 @@ def tags_of(job: Job, settings: Section) -> dict[str, str]:
     tags = {
         "stage": job.stage,
         "dataset": job.dataset,
-        "method": name,
+        "method": job.method,
+        "method_name": name,
         "variant": f"{variant}-{label}" if label else variant,
         "seed": str(job.seed) if _has_seed(job) else "",
         "git_commit": code.commit,

@@ -5,60 +5,72 @@ from __future__ import annotations
 import queue
 import re
 import threading
-from collections.abc import Callable
 
 from equipoise.console import log
-from equipoise.tracking.store import NewRun, StoredRun
+from equipoise.tracking.journal import Record, Start
+from equipoise.tracking.store import StoredRun
 
 #: Longest time that the end of a job waits for what is still in the queue. HTTP calls give up long
 #: before (see ENVIRONMENT); a busy machine may need it for the first start of a SQLite store.
 GRACE_SECONDS = 60.0
 
-Operation = Callable[[StoredRun], None]
-
 
 class Sender:
-    """The thread and the queue before it. The first failure ends both, with one warning."""
+    """The thread and the queue before it. The first failure ends both, with one warning.
 
-    def __init__(self, new: NewRun) -> None:
-        self._new = new
+    Args:
+        uri: The store.
+        start: First record of the run.
+        journal: Id of its journal.
+        kept: Where the journal is, for the warning; empty: nowhere.
+    """
+
+    def __init__(self, uri: str, start: Start, journal: str, kept: str) -> None:
+        self._uri, self._start, self._journal, self._kept = uri, start, journal, kept
         self._given_up = False
-        self._queue: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._thread.start()
 
-    def put(self, operation: Operation) -> None:
-        """Have the thread do ``operation`` after all that was put before; returns at once."""
+    def put(self, record: Record) -> None:
+        """Have the thread send ``record`` after all that was put before; returns at once."""
         if self._thread.is_alive():
-            self._queue.put(operation)
+            self._queue.put(record)
 
-    def finish(self, status: str) -> None:
-        """Close the run with ``status``; wait at most :data:`GRACE_SECONDS`."""
-        self.put(lambda stored: stored.finish(status))
+    def finish(self) -> bool:
+        """Wait, at most :data:`GRACE_SECONDS`; return whether everything arrived."""
         self._queue.put(None)
         self._thread.join(GRACE_SECONDS)
         if self._thread.is_alive():
             self._give_up(TimeoutError(f"no answer within {GRACE_SECONDS:g} s"))
+        return not self._given_up
 
     def _work(self) -> None:
         try:
-            stored = StoredRun(self._new)
-            while (operation := self._queue.get()) is not None:
-                operation(stored)
+            stored = StoredRun(self._uri, self._start, self._journal)
+            while (record := self._queue.get()) is not None:
+                stored.log(record)
         except Exception as error:
             self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
         if not self._given_up:
             self._given_up = True
-            warn(self._new.uri, error)
+            warn(self._uri, error, self._kept)
 
 
-def warn(uri: str, error: Exception) -> None:
-    """Say in one line what failed and that the job goes on."""
+def warn(uri: str, error: Exception, kept: str = "") -> None:
+    """Say in one line what failed, that the job goes on, and where its run is kept."""
+    rest = f"`equipoise track import` sends its run, kept in {kept}" if kept else "untracked"
+    log.warning(
+        "MLflow (%s): %s; the job goes on, %s", without_password(uri), one_line(error), rest
+    )
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error in one line of at most 300 letters, without passwords."""
     reason = " ".join(str(error).split()) or type(error).__name__
-    message = "MLflow (%s): %s; the job goes on without tracking"
-    log.warning(message, without_password(uri), without_password(reason)[:300])
+    return without_password(reason)[:300]
 
 
 def without_password(text: str) -> str:

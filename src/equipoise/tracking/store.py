@@ -6,15 +6,16 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from equipoise import files
+from equipoise.tracking import views
+from equipoise.tracking.journal import Artifact, End, Metrics, Record, Start, Tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 SQLITE = "sqlite:///"
 #: MLflow's limit of parameters in one call.
@@ -32,67 +33,114 @@ ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True)
-class NewRun:
-    """A run to be created, and where."""
-
-    uri: str
-    experiment: str
-    name: str
-    params: Mapping[str, str]
-    tags: Mapping[str, str]
+#: Tags by which ``equipoise track import`` knows a run: of which journal, and how much of it came.
+JOURNAL, RECORDS = "journal", "journal_records"
 
 
 class StoredRun:
-    """A run in the store; made by the constructor."""
+    """A run in the store; made by the constructor.
 
-    def __init__(self, new: NewRun) -> None:
-        from mlflow import MlflowClient
+    Args:
+        uri: The store.
+        start: Experiment, name, parameters and tags of the run.
+        journal: Id of its journal.
+    """
+
+    def __init__(self, uri: str, start: Start, journal: str) -> None:
         from mlflow.entities import Param
 
-        create_database(new.uri)
-        self._client = MlflowClient(tracking_uri=new.uri)
-        experiment = _experiment_id(self._client, new.experiment, new.uri)
-        self._earlier = self._earlier_runs(experiment, new.tags)
-        created = self._client.create_run(experiment, run_name=new.name, tags=dict(new.tags))
-        self._id = created.info.run_id
-        params = [Param(key, value) for key, value in new.params.items()]
-        for start in range(0, len(params), BATCH):
-            self._client.log_batch(self._id, params=params[start : start + BATCH])
+        self._client = _client(uri)
+        self._experiment = _experiment_id(self._client, start.experiment, uri)
+        self._start, self._journal, self._records, self._id = start, journal, 1, ""
+        for old in self._earlier():
+            if old.info.status == "RUNNING":
+                self._client.set_terminated(old.info.run_id, "KILLED")
+        self._id = self._client.create_run(
+            self._experiment,
+            start_time=start.time,
+            run_name=start.name,
+            tags={**start.tags, JOURNAL: journal},
+        ).info.run_id
+        params = [Param(key, value) for key, value in start.params.items()]
+        for first in range(0, len(params), BATCH):
+            self._client.log_batch(self._id, params=params[first : first + BATCH])
 
-    def log_metrics(self, values: Mapping[str, float], timestamp: int, step: int) -> None:
-        """Log the metrics of one step in one call (``timestamp`` in milliseconds)."""
-        from mlflow.entities import Metric
+    def log(self, record: Record) -> None:
+        """Send one record; :class:`End` closes the run, and deletes what it replaces."""
+        from mlflow.entities import Metric, RunTag
 
-        metrics = [Metric(name, value, timestamp, step) for name, value in values.items()]
-        self._client.log_batch(self._id, metrics=metrics)
+        self._records += 1
+        match record:
+            case Metrics(time=time, step=step, values=values):
+                metrics = [Metric(name, value, time, step) for name, value in values.items()]
+                self._client.log_batch(self._id, metrics=metrics)
+            case Tags(values=tags):
+                self._client.log_batch(self._id, tags=[RunTag(k, v) for k, v in tags.items()])
+            case Artifact(path=path):
+                self._client.log_artifact(self._id, str(path))
+            case End():
+                self._finish(record)
 
-    def set_tags(self, values: Mapping[str, str]) -> None:
-        """Set tags in one call."""
-        from mlflow.entities import RunTag
+    def _finish(self, end: End) -> None:
+        self._client.set_terminated(self._id, end.status, end_time=end.time)
+        self._client.set_tag(self._id, RECORDS, str(self._records))
+        for old in self._earlier():
+            if end.status == "FINISHED" or old.data.tags.get(JOURNAL) == self._journal:
+                self._client.delete_run(old.info.run_id)
 
-        self._client.log_batch(self._id, tags=[RunTag(k, v) for k, v in values.items()])
+    def _earlier(self) -> list[Run]:
+        """Return the older runs of this job, and parts of this very run (see :func:`find`)."""
+        return [
+            run
+            for run in _same_job(self._client, self._experiment, self._start)
+            if run.info.run_id != self._id
+            and (
+                run.data.tags.get(JOURNAL) == self._journal
+                or run.info.start_time < self._start.time
+            )
+        ]
 
-    def log_artifact(self, path: Path) -> None:
-        """Copy a file into the store."""
-        self._client.log_artifact(self._id, str(path))
 
-    def finish(self, status: str) -> None:
-        """Set the final status; a finished run replaces the earlier ones of its key."""
-        self._client.set_terminated(self._id, status)
-        if status == "FINISHED":
-            for old in self._earlier:
-                self._client.delete_run(old)
+def find(uri: str, start: Start, journal: str, records: int) -> str:
+    """Say whether a run must be imported, and if not, why not.
 
-    def _earlier_runs(self, experiment: str, tags: Mapping[str, str]) -> list[str]:
-        """Return the user's runs of the same key; none of them keeps the status "running"."""
-        found = []
-        for old in self._client.search_runs([experiment], f"tags.run_key = '{tags['run_key']}'"):
-            if old.data.tags.get("mlflow.user") == tags["mlflow.user"]:
-                found.append(old.info.run_id)
-                if old.info.status == "RUNNING":
-                    self._client.set_terminated(old.info.run_id, "KILLED")
-        return found
+    What a broken connection left of it does not count: importing the run replaces that.
+
+    Returns:
+        ``"there"``: the store holds, or somebody deleted, all ``records`` of it; ``"replaced"``: a
+        later execution of the same job succeeded; else an empty string.
+    """
+    client = _client(uri)
+    experiment = client.get_experiment_by_name(start.experiment)
+    if experiment is None:
+        return ""
+    for run in _same_job(client, experiment.experiment_id, start, deleted=True):
+        tags = run.data.tags
+        if tags.get(JOURNAL) == journal and tags.get(RECORDS) == str(records):
+            return "there"
+    for run in _same_job(client, experiment.experiment_id, start):
+        if run.info.status == "FINISHED" and run.info.start_time > start.time:
+            return "replaced"
+    return ""
+
+
+def _client(uri: str) -> MlflowClient:
+    create_database(uri)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def _same_job(
+    client: MlflowClient, experiment: str, start: Start, deleted: bool = False
+) -> list[Run]:
+    """Return the runs of the same user, job, settings and data, the deleted ones too if wanted."""
+    from mlflow.entities import ViewType
+
+    view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
+    key, user = start.tags["run_key"], start.tags["mlflow.user"]
+    found = client.search_runs([experiment], f"tags.run_key = '{key}'", view)
+    return [run for run in found if run.data.tags.get("mlflow.user") == user]
 
 
 def prepare_import() -> None:
@@ -132,16 +180,18 @@ def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
     """Return the id of an experiment: made if new (others may do so now), restored if deleted."""
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
+    found: Any = client.get_experiment_by_name(name)
     if found is None:
         # Without a place of their own, artifacts go to ./mlruns of whatever folder a job runs in.
         folder = Path(uri.removeprefix(SQLITE)).absolute().parent / "mlruns" / name
+        place = str(folder) if uri.startswith(SQLITE) else None
         try:
-            return client.create_experiment(name, str(folder) if uri.startswith(SQLITE) else None)
+            client.create_experiment(name, place)
         except MlflowException:
-            found = client.get_experiment_by_name(name)
-            if found is None:
+            if client.get_experiment_by_name(name) is None:
                 raise
+        found = client.get_experiment_by_name(name)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
+    views.add(client, found.experiment_id, found.tags)
     return str(found.experiment_id)
