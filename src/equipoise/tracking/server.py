@@ -102,7 +102,8 @@ def _wait_for_answer(process: subprocess.Popen[Any], folder: Path, host: str, po
     """Return when the server answers. No proxy is asked, whatever the environment says."""
     while process.poll() is None:
         connection = http.client.HTTPConnection(_own_address(host), port, timeout=5)
-        with contextlib.closing(connection), contextlib.suppress(OSError):
+        quiet = contextlib.suppress(OSError, http.client.HTTPException)
+        with contextlib.closing(connection), quiet:
             connection.request("GET", "/health")
             if connection.getresponse().status == http.client.OK:
                 return
