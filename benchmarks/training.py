@@ -26,7 +26,6 @@ from equipoise.training.data import Augmentation, Data
 from equipoise.training.device import autocast, make_deterministic, pick_device
 from equipoise.training.loop import Trainer
 from equipoise.training.run import Run, make_optimizer
-from equipoise.training.signals import StopFlag
 
 SHAPES = {"audio": (129, 51), "video": (8, 48, 48, 3)}
 """Of the embedded corpus at the default extraction settings."""
@@ -79,7 +78,7 @@ def time_loop(trainer: Trainer, epoch: int) -> float:
     """Seconds of one epoch of the loop, validation apart."""
     wait(trainer.run.device)
     begin = time.perf_counter()
-    trainer._train_epoch(epoch, 0, StopFlag())
+    trainer._train_epoch(epoch, 0)
     wait(trainer.run.device)
     trainer._plan = trainer._totals = None
     return time.perf_counter() - begin

@@ -10,13 +10,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equipoise.errors import UserError
+from equipoise.errors import Stopped, UserError
 from equipoise.layout import CELL
 
 if TYPE_CHECKING:
     from equipoise.params import Params, Runtime
 
 PARAMS = Path("params.yaml")
+TRY_AGAIN = 75
+"""Exit status of a job that a signal stopped, all saved: EX_TEMPFAIL of BSD's sysexits.h."""
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: the person at the keyboard wants no second try."""
 
 STAGE_HELP = {
     "download": "fetch or make the raw media of a data set, with a manifest and checksums",
@@ -32,7 +36,10 @@ STAGE_HELP = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status; a UserError becomes one line and status 2."""
+    """Run one command; return its exit status, after one line about what went wrong.
+
+    2: bad input; 75: stopped by SIGTERM or SIGUSR1, to be run again; 130: stopped by Ctrl-C.
+    """
     from equipoise.console import setup_logging
 
     options = _parser().parse_args(arguments)
@@ -42,10 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         sys.stderr.write(f"equipoise {options.verb}: error: {error}\n")
         return 2
+    except Stopped as stopped:
+        sys.stderr.write(f"equipoise {options.verb}: {stopped}\n")
+        return INTERRUPTED if stopped.signal == "SIGINT" else TRY_AGAIN
     except KeyboardInterrupt:
         continues = "; the same command continues" if options.verb in CELL else ""
         sys.stderr.write(f"equipoise: interrupted{continues}\n")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         return 1
     return status or 0

@@ -15,6 +15,28 @@ class DivergedError(UserError):
     """The loss became NaN or infinite: a hyper-parameter search goes on with the next trial."""
 
 
+class Stopped(BaseException):
+    """A signal asked to stop; the same command continues.
+
+    No ``Exception``: it comes at any place, where nobody must take it for an error to recover from.
+    The command line prints the message and exits with status 75 (or 130: Ctrl-C).
+
+    Args:
+        signal: Name of the signal.
+        checkpoint: What a training job goes on from.
+    """
+
+    def __init__(self, signal: str, checkpoint: str = "") -> None:
+        super().__init__(signal, checkpoint)
+        self.signal = signal
+        self.checkpoint = checkpoint
+
+    def __str__(self) -> str:
+        """Return one line that says what to do."""
+        saved = f"saved in {self.checkpoint}" if self.checkpoint else "nothing is left to save"
+        return f"stopped by {self.signal}; {saved}; the same command continues"
+
+
 def nearest(name: str, known: Iterable[object]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, or list what is known.
 

@@ -12,10 +12,11 @@ import pytest
 import toy_data
 from scipy.special import log_softmax
 from settings import ROWS
+from stops import count_steps, send_at
 from toy_data import contents, history
 
 from equipoise import layout, registry
-from equipoise.errors import UserError
+from equipoise.errors import Stopped, UserError
 from equipoise.params import Train
 from equipoise.store.features import FeatureStore
 from equipoise.training.inference import load_model, predict
@@ -113,6 +114,20 @@ def test_resuming_after_a_random_step_equals_never_having_stopped(row, monkeypat
     assert 0 < len(taken) < steps, "the second run did not resume"
     assert resumed == expected
     assert not list(layout.state("train").rglob("*.safetensors"))
+
+
+@every
+def test_a_signal_between_the_steps_changes_nothing(row, monkeypatch):
+    prepare(row)
+    rare = {"checkpoint_seconds": 1e6}
+    expected = contents(toy_data.run_train(row.key, row.options, row.warm, runtime=rare))
+    taken = count_steps(monkeypatch)
+    for place in ("epoch_start", "epoch_end"):  # both have changed the method's state by then
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            send_at(patch, place, 2)
+            toy_data.run_train(row.key, row.options, row.warm, runtime=rare)
+    assert contents(toy_data.run_train(row.key, row.options, row.warm, runtime=rare)) == expected
+    assert len(set(taken)) == len(taken)
 
 
 @every

@@ -103,3 +103,24 @@ def test_generators_come_back():
 def test_it_is_due_by_time(tmp_path):
     assert Checkpoints(tmp_path, 1e-9).due
     assert not Checkpoints(tmp_path, 60).due
+
+
+def test_what_was_remembered_is_written_as_it_was(tmp_path):
+    store, live = Checkpoints(tmp_path, 60), checkpoint(3, 2)
+    assert store.flush() is None
+    store.remember(live)
+    live.weights["w"].zero_()
+    live.state["history"][0]["loss"] = 9.0
+    assert store.load() is None
+    assert store.flush().name == "00003-00000002"
+    found = store.load()
+    assert float(found.weights["w"][0, 0]) == 1.0 and found.state == checkpoint(3, 2).state
+
+
+def test_nothing_older_is_written_over_what_is_saved(tmp_path):
+    store = Checkpoints(tmp_path, 60)
+    store.remember(checkpoint(1, 3))
+    newest = store.save(checkpoint(2, 0))
+    store.remember(checkpoint(2, 0, 5.0))
+    assert store.flush() == newest and [newest] == list(tmp_path.iterdir())
+    assert float(store.load().weights["w"][0, 0]) == 1.0

@@ -71,7 +71,8 @@ def _result(job: Job, settings: TrainJob, trial: Changes) -> Result:
         if note.exists():
             return Result(**read_json(note))
         try:
-            kept = trainer.fit().epoch
+            with trainer.stop.catch():
+                kept = trainer.fit().epoch
             row = next(row for row in trainer.history if row["epoch"] == kept)
             result = Result(kept, row["val_accuracy"], row["val_loss"])
         except DivergedError as error:

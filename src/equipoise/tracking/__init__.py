@@ -116,7 +116,7 @@ class Run:
     def finish(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Send what is left and close the run; :func:`run` calls this."""
         self._log(End(time=store.now(), status=status))
-        arrived = self._target is not None and self._target.finish()
+        arrived = self._target is not None and self._target.finish(status == "KILLED")
         if self._journal:
             self._journal.close()
             if arrived:

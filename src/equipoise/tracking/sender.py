@@ -13,6 +13,8 @@ from equipoise.tracking.store import StoredRun
 #: Longest time that the end of a job waits for what is still in the queue. HTTP calls give up long
 #: before (see ENVIRONMENT); a busy machine may need it for the first start of a SQLite store.
 GRACE_SECONDS = 60.0
+#: The same where the job was asked to stop: what asked kills soon.
+STOPPED_GRACE_SECONDS = 5.0
 
 
 class Sender:
@@ -37,12 +39,17 @@ class Sender:
         if self._thread.is_alive():
             self._queue.put(record)
 
-    def finish(self) -> bool:
-        """Wait, at most :data:`GRACE_SECONDS`; return whether everything arrived."""
+    def finish(self, stopped: bool) -> bool:
+        """Wait, at most :data:`GRACE_SECONDS`; return whether everything arrived.
+
+        Args:
+            stopped: The job was asked to stop: wait at most :data:`STOPPED_GRACE_SECONDS`.
+        """
+        grace = STOPPED_GRACE_SECONDS if stopped else GRACE_SECONDS
         self._queue.put(None)
-        self._thread.join(GRACE_SECONDS)
+        self._thread.join(grace)
         if self._thread.is_alive():
-            self._give_up(TimeoutError(f"no answer within {GRACE_SECONDS:g} s"))
+            self._give_up(TimeoutError(f"no answer within {grace:g} s"))
         return not self._given_up
 
     def _work(self) -> None:

@@ -10,11 +10,12 @@ One checkpoint is a folder, complete when it has its name::
 Two are kept: a damaged one is reported and the one before is used.
 """
 
+import copy
 import json
 import random
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ class Checkpoint:
     best: Weights | None
     state: dict[str, Any]
     """Plain values and tensors."""
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Epoch and step."""
+        return self.epoch, self.step
 
 
 def contiguous(weights: Weights) -> Weights:
@@ -73,6 +79,8 @@ class Checkpoints:
         self.folder = Path(folder)
         self._seconds = seconds
         self._last = time.monotonic()
+        self._on_disk: tuple[int, int] | None = None
+        self._unsaved: Checkpoint | None = None
 
     @property
     def due(self) -> bool:
@@ -95,13 +103,28 @@ class Checkpoints:
         for old in self._found()[KEPT:]:
             shutil.rmtree(old)
         self._last = time.monotonic()
+        self._on_disk, self._unsaved = checkpoint.position, None
         return final
+
+    def remember(self, checkpoint: Checkpoint) -> None:
+        """Keep a copy in memory for :meth:`flush`, unless it is on disk; training may go on."""
+        if checkpoint.position != self._on_disk:
+            weights, state = contiguous(checkpoint.weights), copy.deepcopy(checkpoint.state)
+            self._unsaved = replace(checkpoint, weights=weights, state=state)
+
+    def flush(self) -> Path | None:
+        """Write what was remembered since the last save; return the newest checkpoint's folder."""
+        if self._unsaved is not None:
+            self.save(self._unsaved)
+        return self.newest()
 
     def load(self) -> Checkpoint | None:
         """Return the newest checkpoint that is whole, or None; damaged ones are reported."""
         for folder in self._found():
             try:
-                return _read(folder)
+                found = _read(folder)
+                self._on_disk = found.position
+                return found
             except Exception as error:  # whatever a damaged file makes a reader raise
                 log.warning("checkpoint %s is damaged (%s); trying the one before", folder, error)
                 shutil.rmtree(folder)

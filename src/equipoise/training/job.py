@@ -53,13 +53,13 @@ def train_model(
     """Train method ``key`` on the features in ``store`` and write the final files.
 
     Raises:
-        UserError: Settings, features and split do not belong together; the loss diverged; a
-            signal asked to stop.
+        UserError: Settings, features and split do not belong together; the loss diverged.
+        Stopped: A signal asked to stop; the same call continues.
     """
     from equipoise import tracking
 
     trainer = make_trainer(job, settings, key, options, last_epoch, start, store)
-    with tracking.run(job, settings) as tracked:
+    with trainer.stop.catch(), tracking.run(job, settings) as tracked:
 
         def on_epoch(row: Row) -> None:
             numbers = {k: v for k, v in row.items() if k not in ("epoch", "phase")}

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equipoise.console import log, progress
-from equipoise.errors import DivergedError, UserError
+from equipoise.errors import DivergedError, Stopped, UserError
 from equipoise.methods.base import Batch, Method, Plan
 from equipoise.training.checkpoint import (
     Checkpoint,
@@ -25,7 +25,7 @@ from equipoise.training.checkpoint import (
 from equipoise.training.data import Augmentation, Indices, cut
 from equipoise.training.run import Run, set_groups, shown_groups
 from equipoise.training.schedule import learning_rate
-from equipoise.training.signals import StopFlag, stop_flag
+from equipoise.training.signals import Stop
 from equipoise.training.totals import Totals
 
 Row = dict[str, Any]
@@ -55,6 +55,7 @@ class Trainer:
     run: Run
     method: Method[Any]
     checkpoints: Checkpoints
+    stop: Stop = field(default_factory=Stop)
     history: list[Row] = field(default_factory=list)
     best: Best | None = None
     _plan: Plan | None = None
@@ -70,28 +71,35 @@ class Trainer:
 
         Raises:
             DivergedError: The loss became NaN or infinite.
-            UserError: A signal asked to stop.
+            Stopped: A signal asked to stop; every step that was done is in a checkpoint.
         """
+        try:
+            return self._fit(on_epoch)
+        except Stopped as stopped:
+            raise Stopped(stopped.signal, str(self.checkpoints.flush() or "")) from None
+
+    def _fit(self, on_epoch: Callable[[Row], None]) -> Best:
         run = self.run
         self.method.attach(run.model, {})
         self.method.setup(run)
         epoch, step = self._resume()
         for row in self.history:
             on_epoch(row)
-        with stop_flag() as flag, progress(run.last_epoch - run.first_epoch + 1, "training") as bar:
+        with progress(run.last_epoch - run.first_epoch + 1, "training") as bar:
             bar.advance(epoch - run.first_epoch)
             while epoch <= run.last_epoch:
-                self._train_epoch(epoch, step, flag)
+                self._train_epoch(epoch, step)
                 row = self._finish_epoch(epoch)
                 on_epoch(row)
                 bar.advance(1, _note(row))
                 epoch, step = epoch + 1, 0
-                self._pause(epoch, step, flag)
+                with self.stop.held():
+                    self._save(epoch, step, self.checkpoints.due or epoch > run.last_epoch)
         if self.best is None:
             raise UserError("no epoch was trained; raise train.epochs")
         return self.best
 
-    def _train_epoch(self, epoch: int, start: int, flag: StopFlag) -> None:
+    def _train_epoch(self, epoch: int, start: int) -> None:
         run, settings = self.run, self.run.settings
         if self._plan is None:
             self._plan = self.method.on_epoch_start(epoch)
@@ -100,18 +108,27 @@ class Trainer:
         rate = self._plan.learning_rate or learning_rate(settings, epoch)
         for group in run.optimizer.param_groups:
             group["lr"] = rate
-        fault, before = _fault(), self._steps_before(epoch)
         run.model.train()
         batches = run.data.shuffled(
             self._rows(), settings.batch_size, (run.seed, epoch), self._augmentation(), start
         )
-        with contextlib.closing(batches):
-            for step, batch in enumerate(batches, start=start + 1):
-                self._step(epoch, step, batch)
-                self._pause(epoch, step, flag)
-                if fault == before + step:
-                    os.kill(os.getpid(), signal.SIGKILL)
+        with self.stop.held(), contextlib.closing(batches):
+            self._steps(epoch, start, batches)
+
+    def _steps(self, epoch: int, start: int, batches: Iterable[Batch]) -> None:
+        """Do the steps of an epoch after step ``start``; end early when asked to stop."""
+        fault, before = _fault(), self._steps_before(epoch)
+        step = start
+        for step, batch in enumerate(batches, start=start + 1):
+            self._step(epoch, step, batch)
+            self._save(epoch, step, self.checkpoints.due)
+            if fault == before + step:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.stop.name:
+                break
         self._look(epoch)
+        # For a signal that comes before the next step: what happens until then can change all.
+        self.checkpoints.remember(self._checkpoint(epoch, step))
 
     def _step(self, epoch: int, step: int, batch: Batch) -> None:
         output, loss = self.method.train_step(batch)
@@ -196,17 +213,11 @@ class Trainer:
             weights = contiguous(self.run.model.state_dict())
             self.best = Best(epoch, accuracy, loss, weights, self.method.structure())
 
-    def _pause(self, epoch: int, step: int, flag: StopFlag) -> None:
-        """Write a checkpoint when one is due; stop when a signal came."""
-        if not flag.name and not self.checkpoints.due:
-            return
-        self._look(epoch)
-        path = self.checkpoints.save(self._checkpoint(epoch, step))
-        if flag.name:
-            raise UserError(
-                f"stopped by {flag.name} in epoch {epoch} after step {step}; saved in {path}; "
-                "run the same command to continue"
-            )
+    def _save(self, epoch: int, step: int, due: bool) -> None:
+        """Write a checkpoint when one is due."""
+        if due:
+            self._look(epoch)
+            self.checkpoints.save(self._checkpoint(epoch, step))
 
     def _checkpoint(self, epoch: int, step: int) -> Checkpoint:
         best, plan, totals = self.best, self._plan, self._totals

@@ -1,4 +1,4 @@
-"""Stop between two steps when asked to: Slurm's warning, a time limit, Ctrl-C."""
+"""Stop when asked to: preemption and time limits of a cluster, Ctrl-C."""
 
 import contextlib
 import signal
@@ -7,36 +7,66 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+from equipoise.errors import Stopped
+
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 @dataclass
-class StopFlag:
-    """Set by a signal, looked at after each step."""
+class Stop:
+    """The request to stop, made by a signal.
+
+    It acts at once, wherever the process is, so that long phases need not look for it; where a
+    block must not be cut, it waits for the end of that block (:meth:`held`).
+    """
 
     name: str = ""
     """Name of the signal that arrived; empty: go on."""
+    _held: bool = False
 
+    @contextlib.contextmanager
+    def catch(self) -> Iterator[None]:
+        """Get SIGTERM, SIGUSR1 and SIGINT while the block runs.
 
-@contextlib.contextmanager
-def stop_flag() -> Iterator[StopFlag]:
-    """Catch SIGTERM, SIGUSR1 and SIGINT while the block runs.
+        Outside the main thread no handler can be set, and none is.
 
-    A second SIGINT acts at once. Outside the main thread no handler can be set, and none is.
-    """
-    flag = StopFlag()
-    if threading.current_thread() is not threading.main_thread():
-        yield flag
-        return
+        Raises:
+            Stopped: A signal arrived.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._arrived) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    def raise_flag(number: int, frame: FrameType | None) -> None:
-        if flag.name and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        flag.name = signal.Signals(number).name
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the block end before a request acts.
 
-    before = {number: signal.signal(number, raise_flag) for number in SIGNALS}
-    try:
-        yield flag
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        Raises:
+            Stopped: A signal arrived in the block.
+        """
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        self._act()
+
+    def _arrived(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal: the first one asks, later ones change nothing, a second Ctrl-C ends."""
+        if self.name:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
+        self.name = signal.Signals(number).name
+        if not self._held:
+            self._act()
+
+    def _act(self) -> None:
+        if self.name:
+            raise Stopped(self.name)
