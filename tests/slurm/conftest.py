@@ -45,8 +45,7 @@ class ClusterProject(Project):
 
     def command(self, *arguments):
         """Return ``snakemake --profile slurm`` as a command for ``run`` or ``start``."""
-        fast = ("--max-status-checks-per-second", "5", "--latency-wait", "10")
-        return (sys.executable, FAST, "--profile", "slurm", *fast, *arguments)
+        return (sys.executable, FAST, "--profile", "slurm", "--latency-wait", "10", *arguments)
 
     def snakemake(self, *arguments, **options):
         return self.run(*self.command(*arguments), **options)

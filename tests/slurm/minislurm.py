@@ -63,7 +63,7 @@ ReturnToService=2
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=1
 MinJobAge=3600
-KillWait=2
+KillWait=30
 SlurmdTimeout=10
 SlurmctldTimeout=10
 MessageTimeout=30

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from equipoise.errors import Stopped
+
 
 @pytest.fixture
 def retries(monkeypatch):
@@ -33,6 +35,13 @@ def test_more_memory_or_time_for_what_they_can_mend(retries, tmp_path, state, ru
     ended, gone = tmp_path / "train.log", tmp_path / "no-such.log"
     ended.write_text(f"epoch 1\n{retries.KILLED if killed else 'error: no such file'}\n")
     assert retries.worth_another(state, rules, [gone, ended]) == again
+
+
+def test_a_stage_that_was_told_of_its_time_limit_goes_on(retries, tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text(f"equipoise train: {Stopped('SIGTERM', 'state/train')}\n")
+    assert retries.worth_another("FAILED", ["train"], [log])
+    assert not retries.worth_another("CANCELLED", ["train"], [log])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 # The code that is compared is the code that runs, also in a copy of the folder (`dvc exp`, cluster).
 sys.path[:0] = [f"{workflow.basedir}/src", f"{workflow.basedir}/workflow/scripts"]
-import retries
+import outages, retries
 from code_files import code_digest
 from equipoise import layout, params as parameters, provenance as code_state
 from equipoise.errors import UserError
@@ -115,7 +115,9 @@ def command(stage):
     """The one command of a stage. (Snakemake sets OMP_NUM_THREADS and its like to `threads`.)"""
     cell = " ".join(f"--{name} {{wildcards.{name}}}" for name in layout.CELL[stage])
     return (
-        f"equipoise {stage} {cell} --threads {{threads}}"
+        # A signal to all processes of a job must not end the shell, and with it the job, before
+        # the stage has ended in its own way.
+        f"trap : TERM USR1; equipoise {stage} {cell} --threads {{threads}}"
         " --settings {params.settings:q} > {log} 2>&1 || {{ status=$?; test $status != 137"
         f" || echo '{retries.KILLED}' >> {{log}}; exit $status; }}}}"
     )
@@ -138,7 +140,8 @@ def init_tracking():
 
 
 def prepare_cluster():
-    """On Slurm: no further attempt for jobs that failed by themselves."""
+    """On Slurm: no further attempt for jobs that failed by themselves; patience."""
     executor = workflow.scheduler._executor
     if type(executor).__module__ == "snakemake_executor_plugin_slurm":
         retries.judge(executor)
+        outages.wait_out(sys.modules["snakemake_executor_plugin_slurm"])

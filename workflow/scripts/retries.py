@@ -15,6 +15,8 @@ ENDED = {"OUT_OF_MEMORY", "TIMEOUT", "NODE_FAIL", "BOOT_FAIL"}
 #: The last line of a stage's log where it was killed while its job was not: out of memory, on a
 #: cluster where Slurm does not say so. Written by the rule's command.
 KILLED = "killed (SIGKILL); out of memory?"
+#: The end of it where a signal stopped the stage: the warning before a time limit.
+CONTINUES = "the same command continues"
 #: Stages whose own failures may pass: servers come back.
 OUTSIDE = {"download"}
 
@@ -30,7 +32,7 @@ def worth_another(state: str, rules: Iterable[str], logs: Iterable[Path]) -> boo
     if state in ENDED or (state == "FAILED" and set(rules) <= OUTSIDE):
         return True
     return state == "FAILED" and any(
-        path.exists() and path.read_text(errors="replace").rstrip().endswith(KILLED)
+        path.exists() and path.read_text(errors="replace").rstrip().endswith((KILLED, CONTINUES))
         for path in logs
     )
 
