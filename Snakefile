@@ -3,6 +3,10 @@ from snakemake.utils import min_version
 min_version("9.14")
 
 
+# For `--sdm apptainer`, built from envs/equipoise.def. Holds for the rules that follow it.
+container: "envs/equipoise.sif"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"

@@ -39,6 +39,12 @@ def built(tmp_path_factory):
 
 
 @pytest.fixture
+def own(tmp_path):
+    """The project before its first run, to work in."""
+    return copy_project(tmp_path / "own")
+
+
+@pytest.fixture
 def copy(built, tmp_path):
     """A copy of ``built`` to change: same files, same times, same records."""
     shutil.copytree(built.folder, tmp_path / "copy", symlinks=True)

@@ -12,6 +12,7 @@ import outages, retries
 from code_files import code_digest
 from equipoise import layout, params as parameters, provenance as code_state
 from equipoise.errors import UserError
+from snakemake.settings.types import DeploymentMethod
 
 
 def read_params():
@@ -53,20 +54,36 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-# The stage commands of the very installation that runs Snakemake, activated or not; and how this
-# machine works, which is not among a job's params, so that it reruns nothing.
-shell.prefix(
-    "export PATH={}:$PATH PYTHONPATH={}:$PYTHONPATH EQUIPOISE_RUNTIME={}; ".format(
-        *(
-            shlex.quote(p).replace("{", "{{").replace("}", "}}")
-            for p in (
-                str(Path(sys.executable).parent),
-                sys.path[0],
-                PARAMS.runtime.model_dump_json(),
-            )
-        )
-    )
-)
+DEPLOYED = workflow.deployment_settings.deployment_method & {
+    DeploymentMethod.CONDA,
+    DeploymentMethod.APPTAINER,
+}
+# For `--sdm conda`. It is solved before the jobs run, maybe on another machine than theirs, so
+# `auto` cannot mean: look whether there is a GPU.
+GPU = PARAMS.runtime.device.startswith("cuda")
+ENVIRONMENT = f"../../envs/{'gpu' if GPU else 'cpu'}.yaml"
+if DeploymentMethod.CONDA in DEPLOYED and PARAMS.runtime.device == "auto":
+    note = "runtime.device is auto: jobs get envs/cpu.yaml; say cuda for envs/gpu.yaml"
+    print(f"NOTE: {note}", file=sys.stderr)
+
+
+def before_each_command():
+    """The shell text that makes `equipoise` the code of this folder, with the right packages.
+
+    Those of the installation that runs Snakemake, activated or not; or those of the environment or
+    image that `--sdm` put there before, and which that installation must not hide.
+    """
+    quoted = map(shlex.quote, (sys.path[0], PARAMS.runtime.model_dump_json()))
+    # How this machine works stands here, not among the params of a job: it reruns nothing.
+    text = "export PYTHONPATH={}:$PYTHONPATH EQUIPOISE_RUNTIME={}; ".format(*quoted)
+    if DEPLOYED:
+        text += 'equipoise() { python -m equipoise.cli "$@"; }; '
+    else:
+        text += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+shell.prefix(before_each_command())
 
 
 def paths(cell, *names):

@@ -14,6 +14,8 @@ rule evaluate:
         **EVALUATE,
     log:
         "logs/evaluate/{dataset}/{method}/seed{seed}.log",
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("evaluate"),
@@ -44,6 +46,8 @@ rule compare:
         report=report(COMPARE["report"], category="Comparison"),
     log:
         "logs/compare/compare.log",
+    conda:
+        ENVIRONMENT
     params:
         settings=settings("compare"),
         code=code("compare"),

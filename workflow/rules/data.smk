@@ -12,6 +12,8 @@ rule download:
     log:
         "logs/download/{dataset}.log",
     retries: 2
+    conda:
+        ENVIRONMENT
     threads: CORES
     params:
         settings=settings("download"),
@@ -30,6 +32,8 @@ rule extract:
         **FEATURES,
     log:
         "logs/extract/{dataset}.log",
+    conda:
+        ENVIRONMENT
     threads: CORES
     params:
         settings=settings("extract"),
@@ -48,6 +52,8 @@ rule split:
         **SPLIT,
     log:
         "logs/split/{dataset}.log",
+    conda:
+        ENVIRONMENT
     params:
         settings=settings("split"),
         code=code("split"),

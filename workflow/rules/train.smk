@@ -17,6 +17,8 @@ rule warmup:
         "logs/warmup/{dataset}/seed{seed}.log",
     benchmark:
         str(layout.timing("warmup", "{dataset}", "{seed}"))
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("warmup"),
@@ -37,6 +39,8 @@ rule gap:
         **{**GAP, "histogram": report(GAP["histogram"], category="Modality gap")},
     log:
         "logs/gap/{dataset}/seed{seed}.log",
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("gap"),
@@ -54,6 +58,8 @@ rule search:
         **SEARCH,
     log:
         "logs/search/{dataset}/{method}.log",
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("search"),
@@ -74,6 +80,8 @@ rule train:
         "logs/train/{dataset}/{method}/seed{seed}.log",
     benchmark:
         str(layout.timing("train", "{dataset}", "{method}", "{seed}"))
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("train"),
