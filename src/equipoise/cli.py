@@ -10,17 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equipoise.errors import Stopped, UserError
+from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError
 from equipoise.layout import CELL
 
 if TYPE_CHECKING:
     from equipoise.params import Params, Runtime
 
 PARAMS = Path("params.yaml")
-TRY_AGAIN = 75
-"""Exit status of a job that a signal stopped, all saved: EX_TEMPFAIL of BSD's sysexits.h."""
-INTERRUPTED = 130
-"""Exit status after Ctrl-C: the person at the keyboard wants no second try."""
 
 STAGE_HELP = {
     "download": "fetch or make the raw media of a data set, with a manifest and checksums",
@@ -34,6 +30,9 @@ STAGE_HELP = {
     "compare": "gather all runs into the table, the curves and the report",
 }
 
+SHARED = ("warmup", "search", "train")
+"""Stages that several processes can share."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status, after one line about what went wrong.
@@ -43,14 +42,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from equipoise.console import setup_logging
 
     options = _parser().parse_args(arguments)
+    options.arguments = sys.argv[1:] if arguments is None else arguments
     setup_logging(options.verbose)
+    # Of several processes of one job, all meet the same error; the first of a machine says it.
+    speaks = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
         status: int | None = options.action(options)
     except UserError as error:
-        sys.stderr.write(f"equipoise {options.verb}: error: {error}\n")
+        if speaks or isinstance(error, ProcessError):
+            sys.stderr.write(f"equipoise {options.verb}: error: {error}\n")
         return 2
     except Stopped as stopped:
-        sys.stderr.write(f"equipoise {options.verb}: {stopped}\n")
+        if speaks:
+            sys.stderr.write(f"equipoise {options.verb}: {stopped}\n")
         return INTERRUPTED if stopped.signal == "SIGINT" else TRY_AGAIN
     except KeyboardInterrupt:
         continues = "; the same command continues" if options.verb in CELL else ""
@@ -181,7 +185,7 @@ def _add_stage(verb: argparse.ArgumentParser, cell: Sequence[str]) -> None:
     verb.set_defaults(action=_stage)
 
 
-def _stage(options: argparse.Namespace) -> None:
+def _stage(options: argparse.Namespace) -> int:
     from equipoise import params
     from equipoise.stages.job import Job
 
@@ -195,7 +199,20 @@ def _stage(options: argparse.Namespace) -> None:
         settings = params.parse_json(params.JOBS[stage], options.settings, "--settings")
         runtime = _runtime(options)
     job = Job(stage, dataset, method, getattr(options, "seed", 0), options.threads, runtime)
-    importlib.import_module(f"equipoise.stages.{stage}").run(job, settings)
+    run = importlib.import_module(f"equipoise.stages.{stage}").run
+    if stage in SHARED:
+        from equipoise.training import launch
+
+        if launch.launched():
+            from equipoise.training import world
+
+            with world.joined(runtime.device):
+                run(job, settings)
+            return 0
+        if runtime.processes > 1:
+            return launch.launch(options.arguments, runtime.processes)
+    run(job, settings)
+    return 0
 
 
 def _runtime(options: argparse.Namespace) -> Runtime:

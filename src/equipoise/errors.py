@@ -3,6 +3,11 @@
 import difflib
 from collections.abc import Iterable
 
+TRY_AGAIN = 75
+"""Exit status of a job that a signal stopped, all saved: EX_TEMPFAIL of BSD's sysexits.h."""
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: the person at the keyboard wants no second try."""
+
 
 class UserError(Exception):
     """Bad input of any kind: one line that says what is wrong, where, and what to do.
@@ -35,6 +40,10 @@ class Stopped(BaseException):
         """Return one line that says what to do."""
         saved = f"saved in {self.checkpoint}" if self.checkpoint else "nothing is left to save"
         return f"stopped by {self.signal}; {saved}; the same command continues"
+
+
+class ProcessError(UserError):
+    """One process of a training job has a problem that the others may not have."""
 
 
 def nearest(name: str, known: Iterable[object]) -> str:

@@ -94,10 +94,23 @@ def test_generators_come_back():
 
     torch.manual_seed(4)
     random.seed(4)
-    state = generator_state()
+    cpu = torch.device("cpu")
+    state = generator_state(cpu)
     first = (torch.rand(3).tolist(), random.random())
-    set_generator_state(state)
+    set_generator_state(state, cpu)
     assert (torch.rand(3).tolist(), random.random()) == first
+
+
+def test_a_process_takes_the_generator_of_the_first_to_its_own_gpu(monkeypatch):
+    """All processes draw alike; each has another GPU than the one whose state was saved."""
+    states = {"cuda:0": torch.tensor([7]), "cuda:1": torch.tensor([0])}
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: states[str(device)])
+    monkeypatch.setattr(
+        torch.cuda, "set_rng_state", lambda state, device: states.update({str(device): state})
+    )
+    saved = generator_state(torch.device("cuda:0"))
+    set_generator_state(saved, torch.device("cuda:1"))
+    assert states["cuda:1"].tolist() == [7]
 
 
 def test_it_is_due_by_time(tmp_path):

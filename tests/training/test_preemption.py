@@ -14,8 +14,8 @@ import toy_data
 from stops import PLACES, STEPS, count_steps, forget_outputs, send_at
 from toy_data import contents
 
-from equipoise import cli, layout
-from equipoise.errors import Stopped
+from equipoise import layout
+from equipoise.errors import TRY_AGAIN, Stopped
 from equipoise.stages import search
 from equipoise.training import job
 from equipoise.training.checkpoint import Checkpoints
@@ -167,7 +167,7 @@ def test_a_process_in_an_endless_validation_ends_and_is_continued(tmp_path, undi
         assert process.poll() is None
         time.sleep(0.2)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=100) == cli.TRY_AGAIN == 75
+    assert process.wait(timeout=100) == TRY_AGAIN == 75
     again = [sys.executable, "-m", "equipoise.cli", *told]
     said = subprocess.run(again, env=environment, check=True, capture_output=True, text=True).stderr
     assert "resuming in epoch 2 after step 3" in said

@@ -181,6 +181,8 @@ class Runtime(Section):
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     """``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``."""
+    processes: Positive = 1
+    """Processes on this machine that share one training job; on GPUs, one GPU for each."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
     """Longest time between two training checkpoints."""
     resident_gib: Annotated[float, Field(ge=0)] = 8.0

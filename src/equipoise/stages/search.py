@@ -26,6 +26,7 @@ def run(job: Job, settings: SearchJob) -> None:
         UserError: See :func:`equipoise.training.job.make_trainer`; or every trial diverged.
     """
     from equipoise.training import search
+    from equipoise.training.world import current
 
     outputs = layout.search(job.dataset, job.method)
     trials = search.draw(settings, job.method)
@@ -42,6 +43,8 @@ def run(job: Job, settings: SearchJob) -> None:
                 values = {"accuracy": result.accuracy, "loss": result.loss}
                 tracked.metrics({"val": values}, step=number)
             bar.advance(1, f"trial {number}: val {result.accuracy}")
+        if not current().first:
+            return
         chosen = search.write(outputs, trials, results)
         for path in outputs.values():
             tracked.artifact(path)
@@ -78,6 +81,7 @@ def _result(job: Job, settings: TrainJob, trial: Changes) -> Result:
         except DivergedError as error:
             log.warning("%s: trial %s diverged: %s", job.name, trial, error)
             result = Result(None, None, None)
-        files.write_json(note, vars(result))
-        trainer.checkpoints.remove()
+        if trainer.run.world.first:
+            files.write_json(note, vars(result))
+            trainer.checkpoints.remove()
         return result

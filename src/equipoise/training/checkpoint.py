@@ -53,18 +53,18 @@ def contiguous(weights: Weights) -> Weights:
     return {name: w.detach().to("cpu", copy=True).contiguous() for name, w in weights.items()}
 
 
-def generator_state() -> dict[str, Any]:
-    """Return the state of every generator that training draws from."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+def generator_state(device: torch.device) -> dict[str, Any]:
+    """Return the state of every generator that training on ``device`` draws from."""
+    cuda = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
     return {"python": random.getstate(), "torch": torch.get_rng_state(), "cuda": cuda}
 
 
-def set_generator_state(state: dict[str, Any]) -> None:
-    """Take what :func:`generator_state` returned."""
+def set_generator_state(state: dict[str, Any], device: torch.device) -> None:
+    """Take what :func:`generator_state` returned, maybe for another device."""
     random.setstate(state["python"])
     torch.set_rng_state(state["torch"])
-    if state["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"][: torch.cuda.device_count()])
+    if state["cuda"] and device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"][0], device)
 
 
 class Checkpoints:

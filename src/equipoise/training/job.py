@@ -20,10 +20,12 @@ from equipoise.params import TrainJob, WarmupJob
 from equipoise.stages.job import Job
 from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.data import Data, read_split, split_digest
-from equipoise.training.device import make_deterministic, pick_device, seed_everything
+from equipoise.training.device import make_deterministic, seed_everything
 from equipoise.training.inference import LoadedModel, load_model
 from equipoise.training.loop import Best, Row, Trainer
 from equipoise.training.run import Run, make_optimizer
+from equipoise.training.shares import share
+from equipoise.training.world import current, local_size, own_device
 
 if TYPE_CHECKING:
     from equipoise.gap.artefacts import GapArtefacts
@@ -66,6 +68,8 @@ def train_model(
             tracked.metrics(numbers, step=row["epoch"])
 
         best = trainer.fit(on_epoch)
+        if not trainer.run.world.first:
+            return
         _write(outputs, _card(job, settings, key, options, trainer.run, store), best, trainer)
         for path in outputs.values():
             tracked.artifact(path)
@@ -120,8 +124,8 @@ def _make_run(
     last_epoch: int,
     store: FeatureStore,
 ) -> Run:
-    device = pick_device(job.runtime.device)
-    make_deterministic(device, job.threads)
+    device = own_device(job.runtime.device)
+    make_deterministic(device, job.threads // local_size())
     splits = read_split(layout.split(job.dataset)["split"], store.sample_ids)
     if start.warm is not None:
         start.warm.card.expect_split(split_digest(splits, store.sample_ids))
@@ -136,6 +140,8 @@ def _make_run(
     if warm is not None:
         _continue_from(model, warm, warm_weights)
     model.to(device)
+    world = current()
+    share(model.encoders, world)
     return Run(
         model=model,
         optimizer=make_optimizer(list(model.parameters()), settings.train),
@@ -147,6 +153,7 @@ def _make_run(
         last_epoch=last_epoch,
         phase=job.stage,
         gap=start.gap,
+        world=world,
     )
 
 

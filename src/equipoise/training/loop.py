@@ -73,10 +73,15 @@ class Trainer:
             DivergedError: The loss became NaN or infinite.
             Stopped: A signal asked to stop; every step that was done is in a checkpoint.
         """
+        world = self.run.world
+        # Processes that wait for each other stop together, at a step they agree on.
+        alone = world.size == 1
         try:
-            return self._fit(on_epoch)
+            with contextlib.nullcontext() if alone else self.stop.deferred():
+                return self._fit(on_epoch)
         except Stopped as stopped:
-            raise Stopped(stopped.signal, str(self.checkpoints.flush() or "")) from None
+            saved = world.in_turn(self.checkpoints.flush)
+            raise Stopped(stopped.signal, str(saved or "")) from None
 
     def _fit(self, on_epoch: Callable[[Row], None]) -> Best:
         run = self.run
@@ -113,22 +118,28 @@ class Trainer:
             self._rows(), settings.batch_size, (run.seed, epoch), self._augmentation(), start
         )
         with self.stop.held(), contextlib.closing(batches):
-            self._steps(epoch, start, batches)
+            stopped = self._steps(epoch, start, batches)
+        if stopped:
+            self.stop.act()
 
-    def _steps(self, epoch: int, start: int, batches: Iterable[Batch]) -> None:
-        """Do the steps of an epoch after step ``start``; end early when asked to stop."""
+    def _steps(self, epoch: int, start: int, batches: Iterable[Batch]) -> bool:
+        """Do the steps of an epoch after step ``start``; return whether asked to end early."""
         fault, before = _fault(), self._steps_before(epoch)
-        step = start
+        step, stop = start, ""
         for step, batch in enumerate(batches, start=start + 1):
             self._step(epoch, step, batch)
-            self._save(epoch, step, self.checkpoints.due)
+            stop, due = self.run.world.agreed(self.stop.name, self.checkpoints.due)
+            self._save(epoch, step, due)
             if fault == before + step:
                 os.kill(os.getpid(), signal.SIGKILL)
-            if self.stop.name:
+            if stop:
+                self.stop.name = stop
                 break
         self._look(epoch)
         # For a signal that comes before the next step: what happens until then can change all.
-        self.checkpoints.remember(self._checkpoint(epoch, step))
+        if self.run.world.first:
+            self.checkpoints.remember(self._checkpoint(epoch, step))
+        return bool(stop)
 
     def _step(self, epoch: int, step: int, batch: Batch) -> None:
         output, loss = self.method.train_step(batch)
@@ -195,6 +206,7 @@ class Trainer:
         }
         extra = self.method.on_epoch_end(epoch, row)
         row |= {f"method_{name}": value for name, value in extra.items()}
+        self.run.world.expect_same("weights", self.run.model.state_dict().values())
         self._select(epoch, row)
         self.history.append(row)
         self._plan = self._totals = None
@@ -217,14 +229,15 @@ class Trainer:
         """Write a checkpoint when one is due."""
         if due:
             self._look(epoch)
-            self.checkpoints.save(self._checkpoint(epoch, step))
+            if self.run.world.first:
+                self.checkpoints.save(self._checkpoint(epoch, step))
 
     def _checkpoint(self, epoch: int, step: int) -> Checkpoint:
         best, plan, totals = self.best, self._plan, self._totals
         state = {
             "optimizer": self.run.optimizer.state_dict(),
             "groups": shown_groups(self.run),
-            "generators": generator_state(),
+            "generators": generator_state(self.run.device),
             "method": self.method.state_dict(),
             "structure": self.method.structure(),
             "history": self.history,
@@ -243,7 +256,9 @@ class Trainer:
 
     def _resume(self) -> tuple[int, int]:
         """Return epoch and finished steps to go on from."""
-        found = self.checkpoints.load()
+        found = self.run.world.in_turn(self.checkpoints.load)
+        position = (found.epoch, found.step) if found else (0, 0)
+        self.run.world.expect_same("checkpoint", map(torch.tensor, position))
         if found is None:
             return self.run.first_epoch, 0
         state, run = found.state, self.run
@@ -262,7 +277,7 @@ class Trainer:
         if state["totals"]:
             self._totals = Totals(run.data.modalities, run.device)
             self._totals.load_state_dict(state["totals"])
-        set_generator_state(state["generators"])
+        set_generator_state(state["generators"], run.device)
         log.info("resuming in epoch %d after step %d", found.epoch, found.step)
         return found.epoch, found.step
 

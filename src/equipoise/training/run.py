@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from equipoise.params import Train
 from equipoise.training.data import Data, Indices
 from equipoise.training.device import autocast
 from equipoise.training.inference import Predictions, gather
+from equipoise.training.world import World
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Run:
     """Name of the stage."""
     gap: GapArtefacts | None = None
     """What stage gap found, in a run that continues from the warm-up."""
+    world: World = field(default_factory=World)
+    """The processes that share the work. All do the same, but only the first writes files."""
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return the context of a forward pass in the precision of the run."""

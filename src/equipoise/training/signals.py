@@ -22,7 +22,8 @@ class Stop:
 
     name: str = ""
     """Name of the signal that arrived; empty: go on."""
-    _held: bool = False
+    _held: int = 0
+    """Blocks around this place that must not be cut."""
 
     @contextlib.contextmanager
     def catch(self) -> Iterator[None]:
@@ -50,12 +51,19 @@ class Stop:
         Raises:
             Stopped: A signal arrived in the block.
         """
-        self._held = True
+        with self.deferred():
+            yield
+        if not self._held:
+            self.act()
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Have a request only noted while the block runs; the block says itself when it acts."""
+        self._held += 1
         try:
             yield
         finally:
-            self._held = False
-        self._act()
+            self._held -= 1
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal: the first one asks, later ones change nothing, a second Ctrl-C ends."""
@@ -65,8 +73,13 @@ class Stop:
             return
         self.name = signal.Signals(number).name
         if not self._held:
-            self._act()
+            self.act()
 
-    def _act(self) -> None:
+    def act(self) -> None:
+        """Stop if a signal asked for it.
+
+        Raises:
+            Stopped: It did.
+        """
         if self.name:
             raise Stopped(self.name)

@@ -1,0 +1,131 @@
+"""Tasks that tests run in several processes: :func:`run`, or ``torchrun processes.py TASK``."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+import toy_data
+from torch import nn
+
+from equipoise import registry
+from equipoise.errors import ProcessError
+from equipoise.training import world
+from equipoise.training.shares import share
+
+TRAIN = toy_data.TRAIN.model_copy(update={"epochs": 3})
+SHAPES = {"conv_frames": (2, 12, 12, 3), "conv_spectrogram": (9, 8), "conv_speech": (33, 40)}
+
+
+def run(processes, *arguments, **environment):
+    """Run a task of this file in so many processes; return the finished command."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return subprocess.run(
+        [sys.executable, *torchrun, __file__, *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def an_input(shape, count, generator):
+    """A prepared batch of stored samples of this shape."""
+    picture = (count, shape[0], 3, *shape[1:3]) if len(shape) == 4 else (count, 1, *shape)
+    return torch.randn(picture, generator=generator)
+
+
+def loss_of(features):
+    """No sum over samples: every sample's gradient depends on all others."""
+    return (features @ features.T).logsumexp(dim=1).sum() + features.std(dim=0).sum()
+
+
+def gradients(encoder, batch):
+    parameters = list(encoder.parameters())
+    encoder.zero_grad()
+    loss_of(encoder(batch)).backward()
+    first = [p.grad.clone() for p in parameters]
+    again = torch.autograd.grad(loss_of(encoder(batch)), parameters)
+    return [*first, *again]
+
+
+def encoders():
+    """Features, gradients and running statistics are those of one process."""
+    assert set(SHAPES) == set(registry.encoders()), "a new encoder needs its shape here"
+    here, generator = world.current(), torch.Generator().manual_seed(3)
+    for name, shape in SHAPES.items():
+        pair = []
+        for _ in range(2):
+            torch.manual_seed(1)
+            module = __import__(f"equipoise.models.encoders.{name}", fromlist=["build"])
+            pair.append(module.build(shape, 8))
+        alone, shared = pair
+        share(nn.ModuleDict({"m": shared}), here)
+        assert list(alone.state_dict()) == list(shared.state_dict())
+        for count in (8, 7, 2):  # the last leaves a process without a sample
+            batch = an_input(shape, count, generator)
+            for training in (True, False):
+                alone.train(training)
+                shared.train(training)
+                with torch.no_grad():
+                    torch.testing.assert_close(shared(batch), alone(batch))
+                pairs = zip(gradients(shared, batch), gradients(alone, batch), strict=True)
+                for found, expected in pairs:
+                    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+                with torch.autocast("cpu", torch.bfloat16):
+                    found, expected = shared(batch), alone(batch)
+                assert found.dtype == expected.dtype
+                torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05)
+        for name_of, value in shared.state_dict().items():
+            torch.testing.assert_close(value, alone.state_dict()[name_of])
+
+
+def agreement():
+    """What one process gets, all know."""
+    here = world.current()
+    assert here.agreed("", False) == ("", False)
+    assert here.agreed("SIGUSR1" if here.rank == 1 else "", False) == ("SIGUSR1", False)
+    assert here.agreed("", here.first) == ("", True)
+    assert here.agreed("", not here.first) == ("", False)
+    note = Path("note")
+    assert here.in_turn(lambda: note.write_text("x") if here.first else note.read_text())
+    here.expect_same("weights", [torch.tensor(2.0)])
+    try:
+        here.expect_same("weights", [torch.tensor(2.0 + 1e-6 * here.rank)])
+    except ProcessError as error:
+        assert "do not hold the same weights" in str(error)
+    else:
+        raise AssertionError("different weights went unnoticed")
+
+
+def basics():
+    encoders()
+    agreement()
+
+
+def methods(seconds, *keys):
+    """Train these rows of the table of methods, with a checkpoint every so many seconds."""
+    sys.path.append(str(Path(__file__).with_name("methods")))
+    from settings import ROWS
+
+    for row in ROWS:
+        if row.key in keys:
+            runtime = {"checkpoint_seconds": float(seconds)}
+            toy_data.run_train(row.key, row.options, row.warm, runtime=runtime, train=TRAIN)
+
+
+def search():
+    """Try three learning rates for joint training; one of them diverges."""
+    from equipoise.stages import search
+
+    changes = [{"learning_rate": 1e-3}, {"learning_rate": 1e30}]
+    settings = toy_data.search_settings(
+        toy_data.train_settings(train=TRAIN), trials=3, train_changes=changes
+    )
+    search.run(toy_data.job("search", "joint"), settings)
+
+
+if __name__ == "__main__":
+    task, *arguments = sys.argv[1:]
+    with world.joined("cpu"):
+        {"basics": basics, "methods": methods, "search": search}[task](*arguments)
