@@ -14,7 +14,7 @@ import toy_data
 from stops import PLACES, STEPS, count_steps, forget_outputs, send_at
 from toy_data import contents
 
-from equipoise import layout
+from equipoise import cli, layout
 from equipoise.errors import TRY_AGAIN, Stopped
 from equipoise.stages import search
 from equipoise.training import job
