@@ -16,7 +16,7 @@ def wait_for_stage(project, process, log, stage):
     trace = project.folder / "trace"
     project.cluster.wait(
         lambda: process.poll() is not None or (trace.exists() and stage in trace.read_text()),
-        600,
+        1500,
         stage,
     )
     assert process.poll() is None, log.read_text()
