@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import inspect
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,3 +34,11 @@ def test_no_answer_is_waited_for_and_said_once(outages, monkeypatch):
     assert answer == ({"7": "RUNNING"}, 0.1)
     assert said == ["Slurm does not answer; asking until it does"]
     assert plugin.get_min_job_age() == 300, "asked once, while Slurm answered"
+
+
+def test_the_plugin_asks_by_the_two_functions_that_are_replaced():
+    import snakemake_executor_plugin_slurm as plugin
+
+    assert inspect.iscoroutinefunction(plugin.query_job_status)
+    asks = inspect.getsource(plugin.Executor.check_active_jobs)
+    assert "await query_job_status(" in asks and "get_min_job_age()" in asks
