@@ -117,7 +117,8 @@ class Training:
     def start_script(self, text):
         """Submit a batch script and wait likewise; return the number of the job."""
         (self.project.folder / "job.sh").write_text(text)
-        job = self.project.run("sbatch", "--parsable", "job.sh", **self.environment).strip()
+        command = ("sbatch", "--parsable", "--partition=gpu", "job.sh")  # of two nodes
+        job = self.project.run(*command, **self.environment).strip()
         self.process = None
         self.reach_fault()
         return job
@@ -150,10 +151,12 @@ class Training:
         """Return Slurm's records of the training's jobs, oldest first."""
         return next(iter(self.project.slurm_jobs().values()))
 
-    def start_again(self, job):
-        """Start a requeued job now; Slurm would wait two minutes."""
+    def start_again(self, job, node):
+        """Start a requeued job now, on another node; its own refuses it for two minutes."""
         self.wait(lambda: self.cluster.jobs()[job]["JobState"] == "PENDING", "requeued job")
-        self.cluster.client("scontrol", "update", f"JobId={job}", "StartTime=now")
+        self.cluster.client(
+            "scontrol", "update", f"JobId={job}", f"ExcNodeList={node}", "StartTime=now"
+        )
 
     def again(self):
         """Run the same command again."""
@@ -202,7 +205,7 @@ def test_a_preempted_job_is_started_again_by_slurm(make, undisturbed):
     training.start()
     (job,) = training.jobs()
     training.cluster.client("scontrol", "requeue", job["JobId"])
-    training.start_again(job["JobId"])
+    training.start_again(job["JobId"], job["NodeList"])
     assert training.end() == 0
     (record,) = training.jobs()
     assert (record["JobState"], record["Restarts"]) == ("COMPLETED", "1")
@@ -217,7 +220,7 @@ def test_a_job_on_a_node_that_dies_goes_on_elsewhere(make, undisturbed):
     try:
         down = ("State=DOWN", "Reason=crash")  # Slurm finds out by itself within minutes
         training.cluster.client("scontrol", "update", f"NodeName={job['NodeList']}", *down)
-        training.start_again(job["JobId"])
+        training.start_again(job["JobId"], job["NodeList"])
         assert training.end() == 0
     finally:
         training.cluster.start_daemon(job["NodeList"])
@@ -254,8 +257,9 @@ def test_the_batch_script_of_the_documentation_is_queued_again(make, undisturbed
     (script,) = re.findall(r"```\n(#!/bin/bash\n.*?)```", SLURM_PAGE.read_text(), re.DOTALL)
     training = make(RARE, HANG_AT=HERE)
     job = training.start_script(script.replace("--seed 0", "--seed 0 --threads 1"))
+    node = training.cluster.jobs()[job]["NodeList"]
     training.cluster.client("scancel", "--signal=USR1", job)  # what the announcement does
-    training.start_again(job)
+    training.start_again(job, node)
     training.wait(lambda: training.cluster.jobs()[job]["JobState"] == "COMPLETED", "finished job")
     assert training.cluster.jobs()[job]["Restarts"] == "1"
     training.check(undisturbed)
