@@ -3,7 +3,6 @@
 
 import provenance
 
-
 # Under DVC, which removes what a cell is to make and records it; and in sync.
 QUIET = bool(os.environ.keys() & {"DVC_STAGE", "EQUIPOISE_SYNC"})
 
