@@ -41,7 +41,7 @@ def built(tmp_path_factory):
 @pytest.fixture
 def own(tmp_path):
     """The project before its first run, to work in."""
-    return copy_project(tmp_path / "own")
+    return copy_project(tmp_path / "own", GRID)
 
 
 @pytest.fixture
