@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import ROOT
+from project_copy import ROOT
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
