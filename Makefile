@@ -1,8 +1,8 @@
-# make demo | test | test-slurm | ui | graph | lint | report | setup | hooks | lock | help
+# make demo | test | test-long | test-slurm | ui | graph | lint | report | setup | hooks | lock | help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slurm lint ui graph report setup hooks lock
+.PHONY: help demo test test-long test-slurm lint ui graph report setup hooks lock
 
 PORT ?= 5000
 WORKERS ?= 2
@@ -23,6 +23,9 @@ demo: $(READY) ## Run everything in params.yaml on all cores; print the result t
 
 test: lint ## Run linters, type checker and all tests.
 	@OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadgroup
+
+test-long: $(READY) ## Run the tests that take minutes: several processes, git hooks.
+	@OMP_NUM_THREADS=1 python -m pytest -m long
 
 test-slurm: $(READY) ## Run the graph on a Slurm cluster of its own (Debian: slurm-wlm munge).
 	@OMP_NUM_THREADS=1 python -m pytest -m slurm tests/slurm

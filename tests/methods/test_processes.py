@@ -90,11 +90,12 @@ def test_two_processes_train_what_one_trains():
     compare(QUICK)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_method_is_the_same_in_two_processes():
     compare([row.key for row in ROWS if row.key not in QUICK])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", sorted(UNSTABLE))
 def test_rounding_alone_moves_an_unstable_method_as_far(key, monkeypatch):
     """One process, with initial weights changed by one part in ten million."""
@@ -116,7 +117,7 @@ def test_rounding_alone_moves_an_unstable_method_as_far(key, monkeypatch):
     assert differences(key, expected)[0] > HISTORY
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_choose_what_one_chooses():
     toy_data.write_project()
     processes.search()

@@ -17,7 +17,7 @@ def install(project, tmp_path):
     return {"PRE_COMMIT_HOME": str(tmp_path / "pre-commit")}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_hooks_refuse_a_forgotten_record_and_take_results_along(copy, tmp_path):
     hooks = install(copy, tmp_path)
