@@ -36,6 +36,8 @@ def test_a_pull_is_warned_of_until_sync_and_then_the_next_change_is_seen(pulled)
         "evaluate:mine/gmm-adaptive/seed0",
         "gap:keypad/seed0",
         "gap:mine/seed0",
+        "search:keypad/gmm-adaptive",
+        "search:mine/gmm-adaptive",
         "train:keypad/gmm-adaptive/seed0",
         "train:mine/gmm-adaptive/seed0",
     ]
@@ -54,7 +56,7 @@ def test_dvc_repro_runs_the_same_jobs_as_snakemake_and_makes_the_same_lock(copy,
     pulled.params(change)
     pulled.run("dvc", "repro")
     assert pulled.jobs() == jobs
-    assert len(jobs) == 5
+    assert len(jobs) == 7
     assert (pulled.folder / "dvc.lock").read_text() == (copy.folder / "dvc.lock").read_text()
     assert "WARNING" not in pulled.snakemake("--dry-run")
     assert pulled.nothing_to_do()
@@ -74,8 +76,12 @@ def test_an_edited_file_reruns_the_jobs_that_use_it_and_no_others(copy):
     source.write_text(source.read_text() + "# a comment\n")
     copy.snakemake("--quiet", "all")
     cells = [
-        f"{stage}:{dataset}/gmm-adaptive/seed0"
-        for stage in ("evaluate", "train")
+        job.format(dataset)
+        for job in (
+            "evaluate:{}/gmm-adaptive/seed0",
+            "search:{}/gmm-adaptive",
+            "train:{}/gmm-adaptive/seed0",
+        )
         for dataset in ("keypad", "mine")
     ]
     assert copy.jobs() == ["compare:compare", *cells]
