@@ -1,5 +1,19 @@
 """Puts this folder on the import path: toy_data and the media files serve tests of all packages."""
 
+import logging
+from collections.abc import Iterator
+
+import pytest
 from media_files import clips
 
 __all__ = ["clips"]
+
+
+@pytest.fixture(autouse=True)
+def package_log() -> Iterator[None]:
+    """The package's log as it is on import, whatever a test before this one set up."""
+    yield
+    log = logging.getLogger("equipoise")
+    log.handlers.clear()
+    log.propagate = True
+    log.setLevel(logging.NOTSET)

@@ -1,7 +1,5 @@
 """From paths to clips."""
 
-import logging
-
 import pytest
 
 from equipoise.errors import UserError
@@ -27,8 +25,7 @@ def test_files_serve_picture_and_sound_and_stills_serve_image(tmp_path):
     ]
 
 
-def test_a_folder_means_the_media_below_it(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(logging.getLogger("equipoise"), "propagate", True)
+def test_a_folder_means_the_media_below_it(tmp_path, caplog):
     touch(tmp_path, "d/z.mp4", "d/sub/y.WAV", "d/notes.txt", "d/._z.mp4", "d/.hidden/x.mp4")
     found = find_clips([tmp_path / "d"], BOTH)
     ids = [str(tmp_path / "d" / name) for name in ("sub/y.WAV", "z.mp4")]

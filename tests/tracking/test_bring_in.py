@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tracked import Settings
 
-from equipoise import cli, console, layout, tracking
+from equipoise import cli, layout, tracking
 from equipoise.errors import UserError
 from equipoise.stages.job import Job
 from equipoise.tracking import bring_in, journal, store
@@ -25,7 +25,6 @@ FOLDER = layout.state("tracking")
 def offline(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current directory: jobs run as on a compute node that reaches no server."""
     monkeypatch.setenv("SLURM_JOB_ID", "1")
-    monkeypatch.setattr(console.log, "propagate", True)
     return project
 
 
@@ -257,7 +256,6 @@ def test_two_imports_at_once_are_refused(offline: Path) -> None:
 def test_a_full_disk_stops_the_journal_and_not_the_job(
     project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(console.log, "propagate", True)
 
     def full(*_: object) -> None:
         raise OSError(28, os.strerror(28))

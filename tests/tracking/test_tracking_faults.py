@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tracked import Settings
 
-from equipoise import console, tracking
+from equipoise import tracking
 from equipoise.stages.job import Job
 from equipoise.tracking import sender, store
 
@@ -30,7 +30,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow  # noqa: F401  # its import time is not what is measured here
 
     monkeypatch.setattr(sender, "GRACE_SECONDS", 300.0)
-    monkeypatch.setattr(console.log, "propagate", True)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 

@@ -46,7 +46,6 @@ def test_one_flipped_bit_is_found_and_the_one_before_is_used(tmp_path, name, cap
     content[-3] ^= 1
     (newest / name).write_bytes(content)
     with caplog.at_level(logging.WARNING, "equipoise"):
-        logging.getLogger("equipoise").propagate = True
         found = store.load()
     assert found.epoch == 1 and float(found.weights["w"][0, 0]) == 1.0
     assert "damaged" in caplog.text and name in caplog.text

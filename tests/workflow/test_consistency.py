@@ -41,7 +41,7 @@ def cells(project):
 
 
 def snakemake_jobs(project):
-    """Snakemake's jobs from a dry run: output -> rule, inputs, outputs."""
+    """Snakemake's jobs from a dry run: output -> rule, inputs, outputs. Changes the project."""
     for path in (project.folder / "workflow/rules").iterdir():  # a message stands for the files
         path.write_text(re.sub(r"    message:\n.*\n", "", path.read_text()))
     text = project.snakemake("--dry-run", "--forceall")
@@ -57,9 +57,9 @@ def snakemake_jobs(project):
     return found
 
 
-def test_every_cell_is_one_job(fresh):
-    fresh.run(sys.executable, "workflow/scripts/code_files.py")
-    jobs, dvc = snakemake_jobs(fresh), cells(fresh)
+def test_every_cell_is_one_job(own):
+    own.run(sys.executable, "workflow/scripts/code_files.py")
+    jobs, dvc = snakemake_jobs(own), cells(own)
     assert sorted(out for cell in dvc.values() for out in cell["outs"]) == sorted(jobs)
     for name, cell in dvc.items():
         script, rule, *targets = cell["command"]
@@ -69,7 +69,7 @@ def test_every_cell_is_one_job(fresh):
         assert name.split("@")[0].removesuffix("_from_warmup") == rule
         lists = {d for d in cell["deps"] if d.endswith(".sha256") and d.startswith("data/code/")}
         (listed,) = lists
-        assert f"src/equipoise/stages/{rule}.py" in (fresh.folder / listed).read_text()
+        assert f"src/equipoise/stages/{rule}.py" in (own.folder / listed).read_text()
         deps = set(cell["deps"]) - lists - {"data/code/grid.json"}
         folders = tuple(f"{dep}/" for dep in deps if not Path(dep).suffix)
         others = {path for path in inputs if not path.startswith(folders or ("\0",))}

@@ -23,7 +23,8 @@ TABLE = (
 
 
 def inputs(job, settings):
-    seed = str(job.seed)
+    # One search serves all seeds of a method: which one it trains with, its settings say.
+    seed = str(settings.seed if job.stage == "search" else job.seed)
     features = layout.features(job.dataset)["features"]
     split = layout.split(job.dataset)["split"]
     raw = layout.raw(job.dataset)
