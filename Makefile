@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 PORT ?= 5000
 WORKERS ?= 2
+# Each has a cluster of its own, and mostly waits.
+SLURM_WORKERS ?= 3
 READY := .venv/ready
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -28,7 +30,7 @@ test-long: $(READY) ## Run the tests that take minutes: several processes, git h
 	@OMP_NUM_THREADS=1 python -m pytest -m long
 
 test-slurm: $(READY) ## Run the graph on a Slurm cluster of its own (Debian: slurm-wlm munge).
-	@OMP_NUM_THREADS=1 python -m pytest -m slurm tests/slurm
+	@OMP_NUM_THREADS=1 python -m pytest -n $(SLURM_WORKERS) -m slurm tests/slurm
 
 lint: $(READY) ## Run linters and the type checker only.
 	ruff check .

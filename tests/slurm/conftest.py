@@ -45,7 +45,8 @@ class ClusterProject(Project):
 
     def command(self, *arguments):
         """Return ``snakemake --profile slurm`` as a command for ``run`` or ``start``."""
-        return (sys.executable, FAST, "--profile", "slurm", "--latency-wait", "10", *arguments)
+        waits = ("--latency-wait", "10", "--slurm-init-seconds-before-status-checks", "2")
+        return (sys.executable, FAST, "--profile", "slurm", *waits, *arguments)
 
     def snakemake(self, *arguments, **options):
         return self.run(*self.command(*arguments), **options)
