@@ -95,9 +95,9 @@ WARMUP = Warmup(epochs=2)
 GAP = Gap(n_init=1, min_separation=0.0, min_weight=1e-6, max_components=2)
 
 
-def job(stage, method="", seed=0, dataset="toy", **runtime):
+def job(stage, method="", seed=0, dataset="toy", code="", **runtime):
     runtime = {"device": "cpu", "checkpoint_seconds": 1e-9, **runtime}
-    return Job(stage, dataset, method, seed, 1, Runtime(**runtime))
+    return Job(stage, dataset, method, seed, 1, Runtime(**runtime), code)
 
 
 def warmup_settings(train=TRAIN, model=MODEL):

@@ -182,6 +182,7 @@ def _add_stage(verb: argparse.ArgumentParser, cell: Sequence[str]) -> None:
     verb.add_argument("--params", type=Path, default=PARAMS, help="default: params.yaml")
     verb.add_argument("--overlay", type=Path, action="append", default=[], help="repeatable")
     verb.add_argument("--settings", help="JSON in place of the parameter file (the workflow's way)")
+    verb.add_argument("--code", default="", help="digest of the source files (the workflow's way)")
     verb.set_defaults(action=_stage)
 
 
@@ -198,7 +199,8 @@ def _stage(options: argparse.Namespace) -> int:
     else:
         settings = params.parse_json(params.JOBS[stage], options.settings, "--settings")
         runtime = _runtime(options)
-    job = Job(stage, dataset, method, getattr(options, "seed", 0), options.threads, runtime)
+    seed = getattr(options, "seed", 0)
+    job = Job(stage, dataset, method, seed, options.threads, runtime, options.code)
     run = importlib.import_module(f"equipoise.stages.{stage}").run
     if stage in SHARED:
         from equipoise.training import launch

@@ -131,3 +131,15 @@ def timing(stage: str, *cell: str) -> Path:
 def state(stage: str, *parts: str) -> Path:
     """Scratch space that survives a failed job: Snakemake deletes declared outputs, never this."""
     return Path("state", stage, *parts)
+
+
+def checkpoints(stage: str, dataset: str, method: str, seed: str) -> Path:
+    """Where the checkpoints of a model are; what is trained otherwise has another folder below.
+
+    Args:
+        stage: ``warmup`` (it has no method), ``search`` or ``train``.
+        dataset: The data set.
+        method: Key in params.yaml, or nothing.
+        seed: The seed.
+    """
+    return state(stage, dataset, *filter(None, [method]), f"seed{seed}")

@@ -53,8 +53,8 @@ def write_inputs():
     """Write what stands before stage train, in the order of the graph."""
     raw = layout.raw("keypad")
     raw["media"].mkdir(parents=True)
-    for path in (raw["checksums"], raw["manifest"]):
-        path.touch()
+    raw["checksums"].touch()
+    raw["manifest"].write_text("sample_id\n")
     toy_data.write_project(dataset="keypad")
     for cell in (layout.features("keypad"), layout.split("keypad")):
         for path in cell.values():
@@ -100,6 +100,7 @@ class Training:
 
     def __init__(self, project, log, environment):
         self.project, self.cluster, self.log = project, project.cluster, log
+        self.wanted = FILES["weights"]
         self.environment = {
             "PYTHONPATH": f"{project.folder / 'src'}{os.pathsep}{FAULTY}",
             "MLFLOW_TRACKING_URI": f"sqlite:///{project.folder}/mlflow.db",
@@ -107,7 +108,8 @@ class Training:
         }
 
     def command(self):
-        return self.project.command("--set-threads", "train=1", "--", str(FILES["weights"]))
+        threads = ("--set-threads", "train=1", "evaluate=1")
+        return self.project.command(*threads, "--", str(self.wanted))
 
     def start(self):
         """Start, and wait until the job waits for its fault."""
@@ -162,14 +164,15 @@ class Training:
         """Run the same command again."""
         self.project.run(*self.command(), **self.environment)
 
-    def check(self, undisturbed):
+    def check(self, undisturbed, finished=1):
         """Compare with the undisturbed run; count the steps; look for runs left in MLflow."""
         with contextlib.chdir(self.project.folder):
             assert toy_data.contents(FILES) == undisturbed
             steps = Counter(Path("steps.txt").read_text().split())
         assert steps == Counter(f"{epoch}-{step}" for epoch, step in STEPS)
-        assert self.runs().count(("FINISHED", "active")) == 1
-        assert set(self.runs()) <= {("FINISHED", "active"), ("KILLED", "deleted")}
+        assert self.runs().count(("FINISHED", "active")) == finished
+        others = {run for run in self.runs() if run != ("FINISHED", "active")}
+        assert others <= {("KILLED", "deleted"), ("FINISHED", "deleted")}
 
     def runs(self):
         """Return status and stage of life of every MLflow run, those deleted as well."""
@@ -251,6 +254,15 @@ def test_a_job_killed_for_its_memory_is_continued_with_more(make, undisturbed):
     assert (first["JobState"], second["JobState"]) == ("FAILED", "COMPLETED")
     assert "mem=8000M" in first["TRES"] and "mem=16000M" in second["TRES"]
     training.check(undisturbed)
+
+
+def test_an_evaluation_that_is_killed_costs_no_training(make, undisturbed):
+    training = make(RARE, KILL_AT="evaluate")
+    training.wanted = layout.evaluate("keypad", "joint", "0")["metrics"]
+    training.again()
+    first, second = training.jobs()  # of both stages
+    assert (first["JobState"], second["JobState"]) == ("FAILED", "COMPLETED")
+    training.check(undisturbed, finished=2)
 
 
 def test_the_batch_script_of_the_documentation_is_queued_again(make, undisturbed):

@@ -14,14 +14,17 @@ import toy_data
 from stops import PLACES, STEPS, count_steps, forget_outputs, send_at
 from toy_data import contents
 
-from equipoise import cli, layout
+from equipoise import cli, files, layout
 from equipoise.errors import TRY_AGAIN, Stopped
-from equipoise.stages import search
+from equipoise.params import Evaluate
+from equipoise.stages import evaluate, gap, search, warmup
 from equipoise.training import job
 from equipoise.training.checkpoint import Checkpoints
 
 RARE = {"checkpoint_seconds": 1e6}
 """No periodic checkpoint: what is resumed from is what the signal had written."""
+IN_A_WORKFLOW = {**RARE, "code": "digest"}
+"""The workflow says which code it is; only then does an ended training keep a checkpoint."""
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +120,43 @@ def test_nothing_is_trained_again_when_only_the_final_files_failed(monkeypatch, 
     forget_outputs(layout.train("toy", "joint", "0"))
     assert contents(toy_data.run_train("joint", runtime=RARE)) == undisturbed
     assert taken == STEPS
+
+
+def test_a_finished_training_whose_files_are_lost_is_not_done_again(monkeypatch, undisturbed):
+    forget_outputs(toy_data.run_train("joint", runtime=IN_A_WORKFLOW))
+    taken = count_steps(monkeypatch)
+    assert contents(toy_data.run_train("joint", runtime=IN_A_WORKFLOW)) == undisturbed
+    assert taken == []
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_other_code_takes_over_nothing(monkeypatch, undisturbed, ended):
+    with monkeypatch.context() as patch, contextlib.suppress(Stopped):
+        if not ended:
+            send_at(patch, "step", 5)
+        toy_data.run_train("joint", runtime=IN_A_WORKFLOW)
+    taken = count_steps(monkeypatch)
+    other = {**IN_A_WORKFLOW, "code": "other"}
+    assert contents(toy_data.run_train("joint", runtime=other)) == undisturbed
+    assert taken == STEPS
+
+
+def test_the_stage_that_reads_a_model_ends_its_training_s_checkpoints(monkeypatch):
+    rows = [{"sample_id": f"clip{i:03d}"} for i in range(60)]
+    files.write_csv(layout.raw("toy")["manifest"], ["sample_id"], rows)
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        send_at(patch, "step", 5)
+        toy_data.run_train("joint", runtime={**IN_A_WORKFLOW, "code": "other"})
+    toy_data.run_train("joint", runtime=IN_A_WORKFLOW)
+    assert len(list(layout.state("train").rglob("state.pt"))) == 2
+    evaluate.run(toy_data.job("evaluate", "joint"), Evaluate())
+    (unfinished,) = layout.state("train").rglob("state.pt")
+    assert unfinished.parent.name == "00002-00000002"
+
+    warmup.run(toy_data.job("warmup", code="digest"), toy_data.warmup_settings())
+    (kept,) = layout.state("warmup").rglob("state.pt")
+    gap.run(toy_data.job("gap"), toy_data.GAP)
+    assert not kept.exists()
 
 
 def arguments():

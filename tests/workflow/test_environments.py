@@ -78,7 +78,7 @@ def test_no_rule_is_without_its_environment():
 PYTHON = """#!/bin/sh
 echo "$PYTHONPATH" >> {trace}
 export PYTHONPATH="$PYTHONPATH:{stand_in}"
-exec {python} "$@"
+exec "{python}" "$@"
 """
 TOOLS = {
     "conda": """#!/bin/sh

@@ -29,6 +29,7 @@ def run(job: Job, settings: Evaluate) -> None:
             diverged.
     """
     from equipoise.store.features import FeatureStore
+    from equipoise.training.checkpoint import remove_finished
     from equipoise.training.data import read_split, split_digest
     from equipoise.training.device import make_deterministic, pick_device
     from equipoise.training.inference import load_model, predict
@@ -60,6 +61,7 @@ def run(job: Job, settings: Evaluate) -> None:
         rows = _prediction_rows(store, indices, predictions)
         files.write_csv(outputs["predictions"], list(rows[0]), rows)
         files.write_json(outputs["metrics"], record)
+    remove_finished(layout.checkpoints("train", job.dataset, job.method, seed))
 
 
 def _identity(job: Job, card: ModelCard, classes: list[str]) -> dict[str, Any]:

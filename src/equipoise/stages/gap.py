@@ -28,6 +28,7 @@ def run(job: Job, settings: Gap) -> None:
     from equipoise.gap.plot import draw_histogram
     from equipoise.gap.scores import check_modalities
     from equipoise.store.features import FeatureStore
+    from equipoise.training.checkpoint import remove_finished
     from equipoise.training.data import read_split, split_digest
     from equipoise.training.device import make_deterministic, pick_device
     from equipoise.training.inference import load_model
@@ -57,6 +58,7 @@ def run(job: Job, settings: Gap) -> None:
     title = f"{job.dataset}, seed {job.seed}: {len(ids)} training samples after the warm-up"
     draw_histogram(outputs["histogram"], measured.gaps, mixture, settings.signed, title)
     files.write_json(outputs["fit"], record)
+    remove_finished(layout.checkpoints("warmup", job.dataset, "", seed))
 
 
 def _subset(

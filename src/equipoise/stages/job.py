@@ -16,6 +16,8 @@ class Job:
     seed: int = 0
     threads: int = 1
     runtime: Runtime = field(default_factory=Runtime)
+    code: str = ""
+    """Digest of the source files behind the job, as the workflow reads them; empty without it."""
 
     @property
     def name(self) -> str:

@@ -26,6 +26,8 @@ from equipoise import files
 from equipoise.console import log
 
 KEPT = 2
+#: Marks the checkpoints of a training that wrote its final files: see :meth:`Checkpoints.finish`.
+FINISHED = "finished"
 Weights = dict[str, Tensor]
 
 
@@ -134,6 +136,16 @@ class Checkpoints:
         """Return the folder of the newest checkpoint."""
         return next(iter(self._found()), None)
 
+    def finish(self) -> None:
+        """Keep the last checkpoint alone: the final files are there, but nobody has read them.
+
+        Snakemake deletes them if what shares a cluster job with the training fails, and asks for
+        them again. :func:`remove_finished` ends this.
+        """
+        for old in self._found()[1:]:
+            shutil.rmtree(old)
+        (self.folder / FINISHED).touch()
+
     def remove(self) -> None:
         """Forget everything: the job has its final files."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -141,6 +153,12 @@ class Checkpoints:
     def _found(self) -> list[Path]:
         """Return complete checkpoints, newest first."""
         return sorted(self.folder.glob("[0-9]*-[0-9]*"), reverse=True)
+
+
+def remove_finished(folder: Path) -> None:
+    """Forget what trainings below ``folder`` kept when they had ended: their models were read."""
+    for mark in folder.glob(f"*/{FINISHED}"):
+        shutil.rmtree(mark.parent)
 
 
 def _read(folder: Path) -> Checkpoint:

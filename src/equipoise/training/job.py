@@ -73,7 +73,10 @@ def train_model(
         _write(outputs, _card(job, settings, key, options, trainer.run, store), best, trainer)
         for path in outputs.values():
             tracked.artifact(path)
-    trainer.checkpoints.remove()
+    if job.code:
+        trainer.checkpoints.finish()
+    else:  # nobody would say whether the code is still the same
+        trainer.checkpoints.remove()
     log.info("%s: kept epoch %d, accuracy %.4f", job.name, best.epoch, best.accuracy)
 
 
@@ -197,15 +200,16 @@ def _continue_from(model: MultimodalClassifier, warm: LoadedModel, path: Path) -
 
 
 def _state(job: Job, settings: WarmupJob | TrainJob, store: FeatureStore) -> Path:
-    """Return the folder of the checkpoints; other settings or features never resume from it."""
+    """Return the folder of the checkpoints; other code, settings or data never resume from it."""
     split = files.sha256(layout.split(job.dataset)["split"])
     inputs: dict[str, Any] = {"settings": settings.model_dump(mode="json"), "split": split}
+    inputs["code"] = job.code
     inputs["features"] = {name: str(value) for name, value in store.attributes.items()}
     warm = layout.warmup(job.dataset, str(job.seed))["weights"]
     if isinstance(settings, TrainJob) and settings.warmup is not None:
         inputs["warmup"] = files.sha256(warm)
-    parts = [job.dataset, *([job.method] if job.method else []), f"seed{job.seed}"]
-    return layout.state(job.stage, *parts, files.digest(inputs))
+    cell = layout.checkpoints(job.stage, job.dataset, job.method, str(job.seed))
+    return cell / files.digest(inputs)
 
 
 def _card(

@@ -278,7 +278,10 @@ class Trainer:
             self._totals = Totals(run.data.modalities, run.device)
             self._totals.load_state_dict(state["totals"])
         set_generator_state(state["generators"], run.device)
-        log.info("resuming in epoch %d after step %d", found.epoch, found.step)
+        if found.epoch > run.last_epoch:
+            log.info("training had ended; only its final files are written again")
+        else:
+            log.info("resuming in epoch %d after step %d", found.epoch, found.step)
         return found.epoch, found.step
 
 

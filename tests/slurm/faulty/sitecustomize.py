@@ -2,7 +2,8 @@
 
 steps.txt gets a line for each optimisation step that any process did. The first process of a
 project that reaches step HANG_AT waits there, until the file ``go_on`` exists or a signal asks it
-to stop; with KILL_AT, it ends there as the kernel's out-of-memory killer ends it.
+to stop; with KILL_AT, it ends there as the kernel's out-of-memory killer ends it. KILL_AT may also
+be the name of a stage, which ends so before it does anything.
 """
 
 import importlib.util
@@ -45,11 +46,15 @@ def change(trainer):
 
 
 def disturb(trainer, place):
-    if place == os.environ.get("KILL_AT") and first("killed"):
-        os.kill(os.getpid(), signal.SIGKILL)
+    kill(place)
     if place == os.environ.get("HANG_AT") and first("hangs"):
         while not (trainer.stop.name or Path("go_on").exists()):
             time.sleep(0.1)
+
+
+def kill(place):
+    if place == os.environ.get("KILL_AT") and first("killed"):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def first(name):
@@ -62,3 +67,5 @@ def first(name):
 
 
 sys.meta_path.insert(0, Finder())
+if any(Path(word).name == "equipoise" for word in sys.orig_argv[1:2]):
+    kill(sys.orig_argv[2])
