@@ -8,6 +8,7 @@ PORT ?= 5000
 WORKERS ?= 2
 # Each has a cluster of its own, and mostly waits.
 SLURM_WORKERS ?= 3
+SLURM_TESTS ?= tests/slurm
 READY := .venv/ready
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -30,7 +31,7 @@ test-long: $(READY) ## Run the tests that take minutes: several processes, git h
 	@OMP_NUM_THREADS=1 python -m pytest -m long
 
 test-slurm: $(READY) ## Run the graph on a Slurm cluster of its own (Debian: slurm-wlm munge).
-	@OMP_NUM_THREADS=1 python -m pytest -n $(SLURM_WORKERS) -m slurm tests/slurm
+	@OMP_NUM_THREADS=1 python -m pytest -n $(SLURM_WORKERS) -m slurm $(SLURM_TESTS)
 
 lint: $(READY) ## Run linters and the type checker only.
 	ruff check .
@@ -40,8 +41,9 @@ lint: $(READY) ## Run linters and the type checker only.
 	workflow/scripts/lint
 
 ui: $(READY) ## Show every run in the browser (MLflow; PORT=5000).
-	@mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" \
-		--host 127.0.0.1 --port $(PORT) --workers 1
+	@uri="$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"; \
+	if [[ $$uri == http* ]]; then echo "The runs are at $$uri"; else \
+		mlflow ui --backend-store-uri "$$uri" --host 127.0.0.1 --port $(PORT) --workers 1; fi
 
 graph: $(READY) ## Draw the stages: results/graph.mmd, and graph.svg where graphviz is installed.
 	@mkdir -p results

@@ -1,7 +1,6 @@
 """One Slurm cluster for all tests of a session, and a copy of the project to run on it."""
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,8 @@ import minislurm
 import pytest
 from project_copy import STAND_IN, Project, copy_project
 
-FAST = str(Path(__file__).with_name("snakemake_fast.py"))
+#: With a ``snakemake`` that asks Slurm every second.
+PROGRAMS = Path(__file__).with_name("bin")
 #: The stages as they are; they note where they run.
 WITNESS = Path(__file__).with_name("witness")
 
@@ -25,7 +25,7 @@ class ClusterProject(Project):
     def environment(self, **changes):
         cluster = {
             **self.cluster.environment,
-            "PATH": f"{self.cluster.folder / 'bin'}:{super().environment()['PATH']}",
+            "PATH": f"{PROGRAMS}:{self.cluster.folder / 'bin'}:{super().environment()['PATH']}",
             "PYTHONPATH": f"{self.folder / 'src'}:{self.beside}",
             "WITNESS": str(self.folder / "witness.jsonl"),
         }
@@ -46,7 +46,7 @@ class ClusterProject(Project):
     def command(self, *arguments):
         """Return ``snakemake --profile slurm`` as a command for ``run`` or ``start``."""
         waits = ("--latency-wait", "10", "--slurm-init-seconds-before-status-checks", "2")
-        return (sys.executable, FAST, "--profile", "slurm", *waits, *arguments)
+        return ("snakemake", "--profile", "slurm", *waits, *arguments)
 
     def snakemake(self, *arguments, **options):
         return self.run(*self.command(*arguments), **options)

@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from equipoise import layout
+
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(1800)]
 GRID = {
     "methods": {"from_scratch": {"joint": {}}, "from_warmup": {"gmm-adaptive": {}}},
@@ -26,6 +28,7 @@ def test_edits_during_a_run_change_nothing_and_a_killed_job_gets_more_memory(on_
     project, log = on_cluster(GRID), tmp_path / "log"
     overlay = project.folder / "overlay.yaml"
     overlay.write_text("gap: {n_init: 3}\n")
+    (project.folder / "dvc.lock").write_text("schema: '2.0'\n")
     arguments = ("--configfile", "overlay.yaml")
     process = project.start(*project.command(*arguments), log=log, KILL="warmup")
     wait_for_stage(project, process, log, "download:keypad")
@@ -40,6 +43,7 @@ def test_edits_during_a_run_change_nothing_and_a_killed_job_gets_more_memory(on_
     with (project.folder / METHOD).open("a") as file:
         file.write("# a change that decides what gmm computes\n")
     assert process.wait(1500) == 0, log.read_text()
+    assert "Not yet in dvc.lock" not in log.read_text(), "DVC records no results of overlays"
     assert project.jobs().count("warmup:keypad/seed0") == 2
     first, second = project.slurm_jobs()["rule_warmup_gap_warmup"]
     assert (first["JobState"], second["JobState"]) == ("FAILED", "COMPLETED")
@@ -55,6 +59,17 @@ def test_edits_during_a_run_change_nothing_and_a_killed_job_gets_more_memory(on_
     assert "keypad, gmm-adaptive, seed 0: train" in stale
     assert "keypad, gmm-adaptive, seed 0: evaluate" in stale
     assert "joint, seed 0" not in stale and "warm-up" not in stale
+
+
+def test_a_cell_of_dvc_is_a_job_of_the_cluster(on_cluster):
+    project = on_cluster(GRID)
+    project.run("dvc", "repro", "--quiet", "split@keypad", SNAKEMAKE_PROFILE="slurm")
+    assert project.jobs() == ["download:keypad", "extract:keypad", "split:keypad"]
+    states = [job["JobState"] for jobs in project.slurm_jobs().values() for job in jobs]
+    assert states == ["COMPLETED"] * 3
+    assert "split@keypad" not in project.stale()
+    wanted = str(layout.split("keypad")["split"])
+    assert "Nothing to be done" in project.run("snakemake", "--dry-run", wanted)
 
 
 def test_a_job_that_fails_by_itself_is_not_tried_again(on_cluster):

@@ -150,6 +150,17 @@ def test_gaps_nobody_asked_for_are_not_read():
     assert "Modality gap of single clips" not in made_up.html()
 
 
+def test_metrics_of_an_older_version_are_named():
+    grid = Grid(methods=("joint",), seeds=(0,))
+    made_up.write(grid)
+    path = layout.evaluate("keypad", "joint", "0")["metrics"]
+    metrics = json.loads(path.read_text())
+    del metrics["cost"]
+    path.write_text(json.dumps(metrics))
+    with pytest.raises(UserError, match=f"^{path}: written by an older equipoise; run stage eval"):
+        compare.run(Job("compare"), grid.settings())
+
+
 def test_curves_of_a_warm_start_begin_with_the_warm_up():
     run(Grid(methods=("joint", "gmm"), seeds=(0,)))
     lines = layout.compare()["curves"].read_text().splitlines()

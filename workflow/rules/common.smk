@@ -37,6 +37,8 @@ def read_params():
         sys.exit(f"error: {error}")
 
 
+#: Overlays of this run, frozen or not.
+OVERLAYS = list(workflow.overwrite_configfiles)
 # Never Snakemake's own `config`: PyYAML takes `1e-3` for a string, and merges other tables.
 PARAMS = read_params()
 GRID = {

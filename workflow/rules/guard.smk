@@ -23,7 +23,7 @@ def guard():
 
 def remind_of_record():
     """After a run, where DVC is in use; record is not for the results of overlays."""
-    if not QUIET and Path("dvc.lock").exists() and not workflow.overwrite_configfiles:
+    if not QUIET and Path("dvc.lock").exists() and not OVERLAYS:
         print("Not yet in dvc.lock: workflow/scripts/record", file=sys.stderr)
 
 

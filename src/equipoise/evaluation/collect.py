@@ -157,6 +157,11 @@ def _run(dataset: str, key: str, seed: int) -> Run:
 
     evaluated = layout.evaluate(dataset, key, str(seed))
     trained = layout.train(dataset, key, str(seed))
+    metrics = read_json(evaluated["metrics"])
+    if "cost" not in metrics:  # the part that stage evaluate learned to write last
+        raise UserError(
+            f"{evaluated['metrics']}: written by an older equipoise; run stage evaluate again"
+        )
     model, history = read_json(trained["model"]), _read_csv(trained["history"])
     if warmup_epochs(model):
         before = _read_csv(layout.warmup(dataset, str(seed))["history"])
@@ -164,7 +169,7 @@ def _run(dataset: str, key: str, seed: int) -> Run:
     return Run(
         key=key,
         seed=seed,
-        metrics=read_json(evaluated["metrics"]),
+        metrics=metrics,
         model=model,
         history=history,
         predictions=read_strings(evaluated["predictions"]),
