@@ -150,3 +150,13 @@ def test_conda_says_which_environment_auto_means(fresh, tools):
     said = fresh.snakemake("--dry-run", "--sdm", "conda", "--until", "split", PATH=path)
     assert "runtime.device is auto: jobs get envs/cpu.yaml" in said
     assert "envs/cpu.yaml will be created" in said
+
+
+def test_a_cluster_run_takes_the_environments_of_its_copy_of_the_code(own, tools):
+    path = f"{tools}/bin:{own.environment()['PATH']}"
+    options = ("--profile", "slurm", "--dry-run", "--until", "split")
+    said = own.run("snakemake", *options, "--sdm", "conda", PATH=path)
+    (copy,) = (own.folder / "state/code").iterdir()
+    assert f"{copy.relative_to(own.folder)}/envs/cpu.yaml will be created" in said
+    said = own.run("snakemake", *options, "--sdm", "apptainer", PATH=path)
+    assert "keypad: assign the clips" in said
