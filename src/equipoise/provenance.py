@@ -31,8 +31,6 @@ class Code:
 
 #: What is code: results under git, such as dvc.lock, do not make a run dirty.
 SOURCES = ("src", "workflow", "Snakefile", "pyproject.toml")
-
-
 #: Within the copy of the code that a cluster run works with: the state that was copied.
 FROZEN = "commit.json"
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from equipoise import layout, params
-from equipoise.errors import UserError, nearest
+from equipoise.errors import UserError
 
 
 def main() -> int:
@@ -49,14 +49,11 @@ def _check(parameters: params.Params, stage: str, cell: list[str]) -> None:
             f"stage {stage} wants {len(names)} name(s) behind it"
             + (f": {', '.join(names)}" if names else "")
         )
-    known = {
-        "dataset": list(parameters.datasets),
-        "method": parameters.method_names,
-        "seed": list(map(str, parameters.seeds)),
-    }
-    for name, value in zip(names, cell, strict=True):
-        if value not in known[name]:
-            raise UserError(f"unknown {name} {value!r}{nearest(value, known[name])}")
+    values = dict(zip(names, cell, strict=True))
+    parameters.expect(values.get("dataset", ""), values.get("method", ""))
+    seeds = list(map(str, parameters.seeds))
+    if "seed" in values and values["seed"] not in seeds:
+        raise UserError(f"unknown seed {values['seed']!r}; known: {', '.join(seeds)}")
 
 
 if __name__ == "__main__":

@@ -111,11 +111,12 @@ class Params(Section):
                 changes = search.options.get(method, [])
                 for change in changes:
                     registry.check_method(method, {**options, **change}, start, self)
-                if (1 + len(search.train)) * (1 + len(changes)) < search.trials:
+                # As training.search.draw pairs them: unchanged, too.
+                settings = (1 + len(search.train)) * (1 + len(changes))
+                if settings < search.trials:
                     raise ValueError(
                         f"search.trials is {search.trials}, but the candidates for {method!r} make "
-                        f"only {(1 + len(search.train)) * (1 + len(changes))} settings; "
-                        "add some to search.train"
+                        f"only {settings} settings; add some to search.train"
                     )
 
     @property
