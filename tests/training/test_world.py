@@ -1,5 +1,6 @@
 """Several processes for one job: shares, agreement, signals, errors."""
 
+import itertools
 import json
 import os
 import signal
@@ -93,6 +94,23 @@ def start_command(epochs):
     )
 
 
+def wait_for_checkpoint(process):
+    deadline = time.monotonic() + 1800
+    while not list(layout.state("train").rglob("checkpoint.json")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def children(process):
+    threads = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return sorted(int(pid) for thread in threads for pid in thread.read_text().split())
+
+
+def alive(pid):
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
 def errors(text):
     return [line for line in text.splitlines() if "error" in line.lower()]
 
@@ -101,10 +119,7 @@ def errors(text):
 def test_a_signal_stops_all_processes_after_the_same_step():
     toy_data.write_project()
     process = start_command(100_000)
-    deadline = time.monotonic() + 1800
-    while not list(layout.state("train").rglob("checkpoint.json")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_for_checkpoint(process)
     process.send_signal(signal.SIGUSR1)
     _, said = process.communicate()
     assert process.returncode == TRY_AGAIN
@@ -113,6 +128,27 @@ def test_a_signal_stops_all_processes_after_the_same_step():
     saved = Path(line.split("saved in ")[1].split(";")[0])
     position = Checkpoints(saved.parent, 60).load()
     assert saved.name == f"{position.epoch:05d}-{position.step:08d}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_when_one_process_is_killed_the_job_ends_and_can_be_continued(victim):
+    toy_data.write_project()
+    process = start_command(100_000)
+    wait_for_checkpoint(process)
+    workers = children(process)
+    assert len(workers) == 2
+    os.kill(workers[victim], signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGKILL  # as if it had no helpers: out of memory?
+    assert not any(map(alive, workers))
+
+    process = start_command(100_000)
+    said = itertools.takewhile(lambda line: "resuming in epoch" not in line, process.stderr)
+    assert not errors("".join(said)) and process.poll() is None
+    process.send_signal(signal.SIGUSR1)
+    process.communicate()
+    assert process.returncode == TRY_AGAIN
 
 
 @pytest.mark.slow

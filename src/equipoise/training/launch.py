@@ -44,7 +44,8 @@ def launch(arguments: Sequence[str], processes: int) -> int:
         elastic_launch(config, sys.executable)("-m", "equipoise.cli", *arguments)
     except ChildFailedError as error:
         _, failure = error.get_first_failure()
-        return max(int(failure.exitcode), 0) or 2  # negative: killed by a signal
+        status = int(failure.exitcode)
+        return 128 - status if status < 0 else status  # negative: a signal; as a shell has it
     except SignalException as error:
         return INTERRUPTED if error.sigval == signal.SIGINT else TRY_AGAIN
     return 0
