@@ -71,10 +71,11 @@ def test_groups_stay_together_and_fractions_come_near(seed):
             assert abs(have[label] / count - total[label] / len(subset)) < 0.15
 
 
-def test_groups_of_one_class_each():
-    labels = [f"c{n // 10}" for n in range(100)]
-    groups = [f"g{n // 2}" for n in range(100)]  # five groups a class
-    data = Samples([str(n) for n in range(100)], labels, groups, [""] * 100)
+@pytest.mark.parametrize("sizes", [(2, 2, 2, 2, 2), (4, 4, 4), (9, 2, 1), (1, 3, 3, 40)])
+def test_groups_of_one_class_each(sizes):
+    groups = [f"c{c}g{g}" for c in range(10) for g, size in enumerate(sizes) for _ in range(size)]
+    labels = [group[:2] for group in groups]
+    data = Samples([str(n) for n in range(len(groups))], labels, groups, [""] * len(groups))
     subset, _ = assign(data, settings("group_disjoint"))
     assert leaks(subset, groups) == []
     assert {(s, c) for s, c in zip(subset, labels, strict=True)} == {

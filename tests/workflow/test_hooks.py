@@ -1,4 +1,4 @@
-"""``make hooks`` in a clone: git commit, checkout and push take the results along."""
+"""``make hooks`` in a clone: git commit, checkout, merge and push take the results along."""
 
 import re
 
@@ -39,9 +39,13 @@ def test_hooks_refuse_a_forgotten_record_and_take_results_along(copy, tmp_path):
     copy.git("add", "dvc.lock", "results")
     copy.git("commit", "--message", "Recorded", **hooks)
 
-    assert path.read_text() != first
+    after, second = copy.git("rev-parse", "HEAD").strip(), path.read_text()
+    assert second != first
     copy.git("checkout", "--quiet", before, **hooks)
     assert path.read_text() == first
+    assert copy.nothing_to_do()
+    copy.git("merge", "--quiet", after, **hooks)
+    assert path.read_text() == second
     assert copy.nothing_to_do()
 
     origin, store = tmp_path / "origin", tmp_path / "store"

@@ -149,34 +149,60 @@ def _by_class(
 def _by_group(
     labels: NDArray[np.int64], groups: Sequence[str], fractions: NDArray[np.float64], seed: int
 ) -> NDArray[np.int64]:
-    """Assign whole groups, the largest first, each where it brings the class counts nearest.
+    """Assign whole groups so that no part lacks a class and class counts come near the wanted ones.
 
-    Distance is chi-square: squared difference to the wanted count of a class in a part, divided by
-    that count. Ties between groups of one size are broken by the seed; of several starts the one
-    that leaves no class out of a part and then the one with the smallest distance is taken.
+    Ties between groups of one size are broken by the seed; of several starts the one that leaves no
+    class out of a part and then the one with the smallest distance is taken (see :func:`_place`).
     """
     names, members = np.unique(np.array(groups), return_inverse=True)
     counts = np.zeros((len(names), int(labels.max()) + 1))
     np.add.at(counts, (members, labels), 1)
-    present = counts.sum(axis=0) > 0
-    counts = counts[:, present]
+    counts = counts[:, counts.sum(axis=0) > 0]
     wanted = fractions[:, None] * counts.sum(axis=0)
     random = np.random.default_rng(seed)
-    best: tuple[float, float] | None = None
-    for _ in range(_TRIES):
-        shuffled = random.permutation(len(names))
-        order = shuffled[np.argsort(-counts[shuffled].sum(axis=1), kind="stable")]
-        placed = np.zeros(len(names), np.int64)
-        held = np.zeros_like(wanted)
-        for group in order:
-            gain = (counts[group] * (2 * (held - wanted) + counts[group]) / wanted).sum(axis=1)
-            placed[group] = int(np.argmin(gain))
-            held[placed[group]] += counts[group]
-        score = (float((held == 0).sum()), float(((held - wanted) ** 2 / wanted).sum()))
-        if best is None or score < best:
-            best, chosen = score, placed
-    found: NDArray[np.int64] = chosen[members]
+    shuffled = [random.permutation(len(names)) for _ in range(_TRIES)]
+    orders = [one[np.argsort(-counts[one].sum(axis=1), kind="stable")] for one in shuffled]
+    best = min((_place(order, counts, wanted) for order in orders), key=lambda tried: tried[:2])
+    if best[0]:
+        careful = (_place(order, counts, wanted, careful=True) for order in orders)
+        best = min(best, *careful, key=lambda tried: tried[:2])
+    found: NDArray[np.int64] = best[2][members]
     return found
+
+
+def _place(
+    order: NDArray[np.int64],
+    counts: NDArray[np.float64],
+    wanted: NDArray[np.float64],
+    careful: bool = False,
+) -> tuple[int, float, NDArray[np.int64]]:
+    """Put each group, in this order, where it brings the class counts nearest to the wanted ones.
+
+    Distance is chi-square: squared difference to the wanted count of a class in a part, divided by
+    that count.
+
+    Args:
+        order: Of the G groups.
+        counts: ``(G, C)`` samples of each class.
+        wanted: ``(3, C)`` of each class in each part.
+        careful: When no more groups of a class are left than parts lack it, only those parts count.
+
+    Returns:
+        How many classes are left out of a part, the distance, and the part of each group.
+    """
+    placed, held = np.zeros(len(counts), np.int64), np.zeros_like(wanted)
+    left = (counts > 0).sum(axis=0)
+    for group in order:
+        distance = (counts[group] * (2 * (held - wanted) + counts[group]) / wanted).sum(axis=1)
+        lacking = held == 0
+        urgent = (counts[group] > 0) & (left <= lacking.sum(axis=0))
+        lacks = lacking[:, urgent].any(axis=1)
+        if careful and lacks.any():
+            distance[~lacks] = np.inf
+        placed[group] = int(np.argmin(distance))
+        held[placed[group]] += counts[group]
+        left -= counts[group] > 0
+    return int((held == 0).sum()), float(((held - wanted) ** 2 / wanted).sum()), placed
 
 
 def _check_classes(samples: Samples, subset: Sequence[str], settings: Split) -> None:

@@ -130,7 +130,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run the stage that writes it") from None
+        raise UserError(f"{path}: no such file; make it: snakemake --cores all {path}") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: not JSON ({error}); delete it and run its stage again") from None
 
@@ -146,7 +146,7 @@ def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
         table: pd.DataFrame = pd.read_csv(path, encoding="utf-8", **options)
         return table
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run the stage that writes it") from None
+        raise UserError(f"{path}: no such file; make it: snakemake --cores all {path}") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a table ({reason}); delete it and run its stage") from None
