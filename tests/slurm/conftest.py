@@ -59,7 +59,10 @@ def cluster(tmp_path_factory):
         pytest.skip(f"no Slurm: {reason}")
     cluster = minislurm.Cluster(tmp_path_factory.mktemp("slurm") / "cluster")
     try:
-        cluster.start()
+        try:
+            cluster.start()
+        except AssertionError as error:  # a machine that forbids what the daemons need
+            pytest.skip(f"no Slurm: it is installed, but does not start: {error}")
         yield cluster
     finally:
         cluster.stop()

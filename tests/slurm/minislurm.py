@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +90,8 @@ def missing() -> str:
     """Return why no cluster can be started here, or nothing."""
     programs = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sacct")
     absent = [name for name in programs if not shutil.which(name, path=SBIN)]
+    if " " in sys.executable:
+        return f"Snakemake's Slurm plugin cannot start {sys.executable}, whose path has a space"
     return f"not installed: {', '.join(absent)} (Debian: slurm-wlm, munge)" if absent else ""
 
 

@@ -1,6 +1,8 @@
 """Edits while jobs wait, failures that are tried again, failures that are not. Stand-in stages."""
 
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +61,15 @@ def test_edits_during_a_run_change_nothing_and_a_killed_job_gets_more_memory(on_
     assert "keypad, gmm-adaptive, seed 0: train" in stale
     assert "keypad, gmm-adaptive, seed 0: evaluate" in stale
     assert "joint, seed 0" not in stale and "warm-up" not in stale
+
+
+def test_a_python_that_slurm_cannot_start_is_refused(on_cluster, tmp_path):
+    project = on_cluster(GRID)
+    (tmp_path / "with space").symlink_to(Path(sys.executable).parents[1])
+    python = str(tmp_path / "with space/bin/python")
+    text = project.run(python, "-m", "snakemake", "--profile", "slurm", ok=False)
+    assert f"error: {python}: Slurm jobs cannot start" in text
+    assert project.slurm_jobs() == {}
 
 
 def test_a_cell_of_dvc_is_a_job_of_the_cluster(on_cluster):
