@@ -68,7 +68,7 @@ def test_a_python_that_slurm_cannot_start_is_refused(on_cluster, tmp_path):
     (tmp_path / "with space").symlink_to(Path(sys.executable).parents[1])
     python = str(tmp_path / "with space/bin/python")
     text = project.run(python, "-m", "snakemake", "--profile", "slurm", ok=False)
-    assert f"error: {python}: Slurm jobs cannot start" in text
+    assert f"error: {python}: has a space; Slurm cannot start it" in text
     assert project.slurm_jobs() == {}
 
 

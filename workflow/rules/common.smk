@@ -162,11 +162,8 @@ def prepare_cluster():
     """On Slurm: no further attempt for jobs that failed by themselves; patience."""
     executor = workflow.scheduler._executor
     if type(executor).__module__ == "snakemake_executor_plugin_slurm":
-        if (
-            " " in sys.executable
-        ):  # the plugin does not quote it: every job would fail, wordless
-            sys.exit(
-                f"error: {sys.executable}: Slurm jobs cannot start it, its path has a space"
-            )
+        # The plugin does not quote it: every job would fail, and none could say why.
+        if " " in sys.executable:
+            sys.exit(f"error: {sys.executable}: has a space; Slurm cannot start it")
         retries.judge(executor)
         outages.wait_out(sys.modules["snakemake_executor_plugin_slurm"])
