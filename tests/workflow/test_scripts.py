@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from equipoise import params
+from equipoise import layout, params
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,6 +76,10 @@ def test_a_job_has_the_code_of_its_own_method_and_data_set(scripts, monkeypatch)
     assert "data/datasets/avdigits.py" not in download
     assert "data/sources.toml" not in download, "a new address downloads nothing again"
     assert "evaluation/report.html.j2" in files("compare")
+    for stage in ("warmup", "gap", "search", "train"):
+        cell = files(stage, "keypad", "gmm-adaptive" if "method" in layout.CELL[stage] else "")
+        evaluation = {name for name in cell if name.startswith(("evaluation/", "prediction/"))}
+        assert not evaluation, "an edit of the report trains nothing again"
 
 
 def test_only_this_grid_moves_the_rest_aside_and_back(scripts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -54,7 +55,6 @@ def run(job: Job, settings: SearchJob) -> None:
 
 def _result(job: Job, settings: TrainJob, trial: Changes) -> Result:
     """Train one trial, or read how it ended."""
-    from equipoise.evaluation.collect import read_json
     from equipoise.store.features import FeatureStore
     from equipoise.training.job import make_trainer, start_of
     from equipoise.training.search import Result
@@ -72,7 +72,7 @@ def _result(job: Job, settings: TrainJob, trial: Changes) -> Result:
         )
         note = trainer.checkpoints.folder.with_suffix(".json")
         if note.exists():
-            return Result(**read_json(note))
+            return Result(**json.loads(note.read_text(encoding="utf-8")))
         try:
             with trainer.stop.catch():
                 kept = trainer.fit().epoch
