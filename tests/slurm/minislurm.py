@@ -166,7 +166,8 @@ class Cluster:
         """Return Slurm's record of every job by its id, finished or not, and what its tasks saw.
 
         Names as ``scontrol show job`` has them (JobState, NodeList, Partition, Comment, TRES,
-        TimeLimit, ...), and ``visible``: CUDA_VISIBLE_DEVICES of the last task of the job.
+        TimeLimit, ...), ``visible``: CUDA_VISIBLE_DEVICES of the last task of the job, and once it
+        has begun, ``gpus``: what Slurm gave it.
         """
         found = {}
         for line in self.client("scontrol", "--oneliner", "show", "job").splitlines():

@@ -12,7 +12,7 @@ def submit(cluster, *options, command):
 
 
 def state(cluster, job):
-    return cluster.jobs()[job]["JobState"]
+    return cluster.jobs().get(job, {}).get("JobState")  # nothing while Slurm does not answer
 
 
 def test_two_gpu_jobs_get_a_gpu_each_and_a_cpu_job_gets_none(cluster):
@@ -29,7 +29,8 @@ def test_two_gpu_jobs_get_a_gpu_each_and_a_cpu_job_gets_none(cluster):
 
 def test_a_job_outlives_its_daemons_but_not_its_node(cluster):
     job = submit(cluster, "--no-requeue", command="srun sleep 600")
-    cluster.wait(lambda: state(cluster, job) == "RUNNING", 120, "running job")
+    # RUNNING comes before the node has started anything that could outlive its daemon.
+    cluster.wait(lambda: "gpus" in cluster.jobs().get(job, {}), 120, "task of the job")
     cluster.kill("cpu01")
     cluster.start_daemon("cpu01")
     cluster.kill("slurmctld")

@@ -153,9 +153,13 @@ class Training:
         """Return Slurm's records of the training's jobs, oldest first."""
         return next(iter(self.project.slurm_jobs().values()))
 
+    def state(self, job):
+        """Return Slurm's word for the state of a job; nothing while Slurm does not answer."""
+        return self.cluster.jobs().get(job, {}).get("JobState")
+
     def start_again(self, job, node):
         """Start a requeued job now, on another node; its own refuses it for two minutes."""
-        self.wait(lambda: self.cluster.jobs()[job]["JobState"] == "PENDING", "requeued job")
+        self.wait(lambda: self.state(job) == "PENDING", "requeued job")
         self.cluster.client(
             "scontrol", "update", f"JobId={job}", f"ExcNodeList={node}", "StartTime=now"
         )
@@ -272,6 +276,6 @@ def test_the_batch_script_of_the_documentation_is_queued_again(make, undisturbed
     node = training.cluster.jobs()[job]["NodeList"]
     training.cluster.client("scancel", "--signal=USR1", job)  # what the announcement does
     training.start_again(job, node)
-    training.wait(lambda: training.cluster.jobs()[job]["JobState"] == "COMPLETED", "finished job")
+    training.wait(lambda: training.state(job) == "COMPLETED", "finished job")
     assert training.cluster.jobs()[job]["Restarts"] == "1"
     training.check(undisturbed)
