@@ -137,7 +137,8 @@ def command(stage):
         # A signal to all processes of a job must not end the shell, and with it the job, before
         # the stage has ended in its own way.
         f"trap : TERM USR1; equipoise {stage} {cell} --threads {{threads}}"
-        " --code {params.code} --settings {params.settings:q} > {log} 2>&1 || {{ status=$?; test $status != 137"
+        " --code {params.code} --settings {params.settings:q} > {log} 2>&1"
+        " || {{ status=$?; test $status != 137"
         f" || echo '{retries.KILLED}' >> {{log}}; exit $status; }}}}"
     )
 

@@ -194,11 +194,11 @@ def _place(
     left = (counts > 0).sum(axis=0)
     for group in order:
         distance = (counts[group] * (2 * (held - wanted) + counts[group]) / wanted).sum(axis=1)
-        lacking = held == 0
-        urgent = (counts[group] > 0) & (left <= lacking.sum(axis=0))
-        lacks = lacking[:, urgent].any(axis=1)
-        if careful and lacks.any():
-            distance[~lacks] = np.inf
+        if careful:
+            lacking = held == 0
+            urgent = (counts[group] > 0) & (left <= lacking.sum(axis=0))
+            lacks = lacking[:, urgent].any(axis=1)
+            distance[~lacks & lacks.any()] = np.inf
         placed[group] = int(np.argmin(distance))
         held[placed[group]] += counts[group]
         left -= counts[group] > 0

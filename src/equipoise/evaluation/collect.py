@@ -130,9 +130,13 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make it: snakemake --cores all {path}") from None
+        raise _missing(path) from None
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: not JSON ({error}); delete it and run its stage again") from None
+
+
+def _missing(path: Path) -> UserError:
+    return UserError(f"{path}: no such file; make it: snakemake --cores all {path}")
 
 
 def _optional_json(path: Path) -> dict[str, Any]:
@@ -146,7 +150,7 @@ def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
         table: pd.DataFrame = pd.read_csv(path, encoding="utf-8", **options)
         return table
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make it: snakemake --cores all {path}") from None
+        raise _missing(path) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a table ({reason}); delete it and run its stage") from None

@@ -201,9 +201,8 @@ def _continue_from(model: MultimodalClassifier, warm: LoadedModel, path: Path) -
 
 def _state(job: Job, settings: WarmupJob | TrainJob, store: FeatureStore) -> Path:
     """Return the folder of the checkpoints; other code, settings or data never resume from it."""
-    split = files.sha256(layout.split(job.dataset)["split"])
-    inputs: dict[str, Any] = {"settings": settings.model_dump(mode="json"), "split": split}
-    inputs["code"] = job.code
+    inputs: dict[str, Any] = {"settings": settings.model_dump(mode="json"), "code": job.code}
+    inputs["split"] = files.sha256(layout.split(job.dataset)["split"])
     inputs["features"] = {name: str(value) for name, value in store.attributes.items()}
     warm = layout.warmup(job.dataset, str(job.seed))["weights"]
     if isinstance(settings, TrainJob) and settings.warmup is not None:
