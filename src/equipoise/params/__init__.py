@@ -15,8 +15,8 @@ from equipoise.params.jobs import (
     WarmupJob,
     job_settings,
 )
-from equipoise.params.section import Section, explain, overlay
-from equipoise.params.sections import (
+from equipoise.section import Section, explain, overlay
+from equipoise.sections import (
     AudioSettings,
     Compare,
     Evaluate,

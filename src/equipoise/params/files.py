@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from equipoise.errors import UserError
 from equipoise.files import write_text
 from equipoise.params.grid import Params
-from equipoise.params.section import S, explain, overlay
+from equipoise.section import S, explain, overlay
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

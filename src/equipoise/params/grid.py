@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from equipoise import registry
 from equipoise.errors import UserError, nearest
-from equipoise.params.section import Name, Section, known, merged
-from equipoise.params.sections import (
+from equipoise.section import Name, Section, known, merged
+from equipoise.sections import (
     ADDITIVE,
     Compare,
     Evaluate,

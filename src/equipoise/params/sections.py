@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from equipoise import registry
 from equipoise.data.manifest import SOURCES
-from equipoise.params.section import Fraction, Name, Positive, Section, known
+from equipoise.section import Fraction, Name, Positive, Section, known
 
 
 class VideoSettings(Section):
