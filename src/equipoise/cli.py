@@ -22,6 +22,7 @@ STAGE_HELP = {
     "download": "fetch or make the raw media of a data set, with a manifest and checksums",
     "extract": "decode raw media into the HDF5 feature store; list what cannot be decoded",
     "split": "assign every sample to training, validation or test, without leakage",
+    "embed": "run encoders that are frozen as a whole once, in place of in every step",
     "warmup": "train jointly until every modality is fit well enough to be compared",
     "gap": "measure per-sample modality gaps and fit the Gaussian mixture to them",
     "search": "try hyper-parameters of one method and choose on the validation split",

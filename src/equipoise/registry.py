@@ -258,3 +258,13 @@ def check(kind: type[S], values: Mapping[str, Any], where: str) -> S:
 def without(table: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     """Return a copy of ``table`` without some keys."""
     return {key: value for key, value in table.items() if key not in keys}
+
+
+def is_inline(table: Mapping[str, Any]) -> bool:
+    """Say whether the column of a modality ``{kind, column, ...settings}`` holds the sample itself.
+
+    Raises:
+        ValueError: Unknown kind or setting; one line.
+    """
+    info = kinds()[known_kind(table["kind"], "modality")]
+    return info.inline(check(info.settings, without(table, "kind", "column"), "modality"))

@@ -1,7 +1,7 @@
 """One media file to arrays, by one ffmpeg process; a damaged file is refused, never shortened."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from equipoise.media import audio, frames, packets
 from equipoise.media.ffmpeg import MediaError, MissingStreamError, binary, passthrough, run
-from equipoise.params import AudioSettings, ImageSettings, VideoSettings
+from equipoise.media.wants import Found, Pictures, Sound, Still, Want
 
-_SCALE = "scale={0}:{0}:flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
+_SCALE = "scale={1}:{0}:flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
 _BLOCKS: dict[str, Any] = {"flush_packets": 0}  # write full buffers, not every packet
 _RAW = {"format": "rawvideo", "pix_fmt": "rgb24", **_BLOCKS}
 #: How ffmpeg lists the stream of a modality. The cover of a piece of music is no moving picture.
@@ -28,9 +28,25 @@ _DAMAGE = re.compile(
 _ERROR = re.compile(r"^(?:\[[^]]*\] )*\[(?:error|fatal|panic)\] (.+)$", re.MULTILINE)
 
 
+def decode(path: Path, wants: Mapping[str, Want]) -> dict[str, Found]:
+    """Bridge to the face of the room, until it is rebuilt."""
+    found: dict[str, Found] = {}
+    for name, want in wants.items():
+        try:
+            if isinstance(want, Still):
+                found[name] = Found(still(path, want))
+            elif isinstance(want, Pictures):
+                found[name] = clip(path, want, None)[0]  # type: ignore[assignment]
+            else:
+                found[name] = clip(path, None, want)[1]  # type: ignore[assignment]
+        except MissingStreamError:
+            raise MissingStreamError(name) from None
+    return found
+
+
 def clip(
-    path: Path, video: VideoSettings | None, sound: AudioSettings | None
-) -> tuple[NDArray[np.uint8] | None, NDArray[np.float16] | None]:
+    path: Path, video: Pictures | None, sound: Sound | None
+) -> tuple[Found | None, Found | None]:
     """Decode picture and sound of one file together.
 
     The picture is scaled to ``size`` x ``size`` and sampled as :func:`frames.pick` says; where a
@@ -54,8 +70,8 @@ def clip(
         MissingStreamError: No picture, or no sound, though it is wanted.
     """
     _look(path)
-    pictures = frames.FrameSink(video.frames, video.size, video.size) if video else None
-    heard = audio.SoundSink(audio.samples(sound)) if sound else None
+    pictures = frames.FrameSink(video.pick.count, video.height, video.width) if video else None
+    heard = audio.SoundSink(round(sound.rate * sound.seconds)) if sound else None
     listing = bytearray()
 
     sinks: list[Callable[[bytes], None]] = [s for s in (pictures, heard) if s is not None]
@@ -71,14 +87,14 @@ def clip(
 
 
 def _arguments(
-    path: Path, video: VideoSettings | None, sound: AudioSettings | None, names: list[str]
+    path: Path, video: Pictures | None, sound: Sound | None, names: list[str]
 ) -> list[str]:
     """Return the command line: picture, sound (if wanted) and the list of packets, in order."""
     left = iter(names)
     source = ffmpeg.input(f"file:{path.absolute()}", **_common(), xerror=None)
     outputs = []
     if video:
-        scale = {"vf": _SCALE.format(video.size), **passthrough()}
+        scale = {"vf": _SCALE.format(video.height, video.width), **passthrough()}
         outputs.append(ffmpeg.output(source["V:0"], next(left), **_RAW, **scale))
     if sound:
         mono: dict[str, Any] = {"format": "f32le", "ac": 1, "ar": sound.rate, **_BLOCKS}
@@ -88,7 +104,7 @@ def _arguments(
     return _compile(ffmpeg.merge_outputs(*outputs))
 
 
-def still(path: Path, settings: ImageSettings) -> NDArray[np.uint8]:
+def still(path: Path, settings: Still) -> NDArray[np.uint8]:
     """Decode a still picture (the first frame of an animated one).
 
     Returns:
@@ -98,12 +114,12 @@ def still(path: Path, settings: ImageSettings) -> NDArray[np.uint8]:
         MediaError: Not a picture, damaged or truncated; the reason.
     """
     _look(path)
-    picture = frames.FrameSink(1, settings.size, settings.size)
+    picture = frames.FrameSink(1, settings.height, settings.width)
 
     def arguments(names: list[str]) -> list[str]:
         # Through a pipe: ffmpeg would take a '%d' in the name for a series of pictures.
         source = ffmpeg.input("pipe:0", **_common(), xerror=None)
-        options = {"vf": _SCALE.format(settings.size), "frames:v": 1, **_RAW}
+        options = {"vf": _SCALE.format(settings.height, settings.width), "frames:v": 1, **_RAW}
         return _compile(ffmpeg.output(source["v:0"], names[0], **options))
 
     status, log = run(arguments, [picture], stdin=path)
@@ -201,7 +217,7 @@ def _check_ogg(path: Path) -> None:
         raise MediaError("truncated: the last page is missing or cut")
 
 
-def _frames(sink: frames.FrameSink, streams: list[packets.Stream]) -> NDArray[np.uint8]:
+def _frames(sink: frames.FrameSink, streams: list[packets.Stream]) -> Found:
     stream = next((s for s in streams if s.kind == "video"), None)
     if not sink.seen or stream is None:
         raise MediaError("no frames in it")
@@ -210,16 +226,16 @@ def _frames(sink: frames.FrameSink, streams: list[packets.Stream]) -> NDArray[np
     times, end = stream.timeline()
     if len(times) != sink.seen:
         times, end = list(range(sink.seen)), sink.seen
-    return sink.frames(times, end)
+    return Found(sink.frames(times, end), float(stream.end_seconds), sink.seen)
 
 
 def _spectrogram(
-    sink: audio.SoundSink, settings: AudioSettings, streams: list[packets.Stream]
-) -> NDArray[np.float16]:
+    sink: audio.SoundSink, settings: Sound, streams: list[packets.Stream]
+) -> Found:
     stream = next((s for s in streams if s.kind == "audio"), None)
     if not sink.seen or stream is None:
         raise MediaError("no sound in it")
     seconds = sink.seen / settings.rate
     if seconds < stream.end_seconds - stream.start_seconds - 0.25:
         raise MediaError(f"damaged: {seconds:.2f} s of {stream.end_seconds:.2f} s of sound decoded")
-    return audio.log_spectrogram(sink.sound(), settings.n_fft, settings.hop)
+    return Found(sink.sound(), seconds)

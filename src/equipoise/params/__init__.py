@@ -18,7 +18,7 @@ from equipoise.params.jobs import (
     job_settings,
 )
 from equipoise.section import Section, explain, overlay
-from equipoise.sections import (
+from equipoise.params.sections import (
     Compare,
     Encoder,
     Evaluate,

@@ -10,7 +10,7 @@ from equipoise import registry
 from equipoise.errors import UserError, nearest
 from equipoise.params import moved
 from equipoise.section import Name, Section, known, merged
-from equipoise.sections import (
+from equipoise.params.sections import (
     ADDITIVE,
     Compare,
     Encoder,
