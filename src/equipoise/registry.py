@@ -52,6 +52,11 @@ class KindInfo:
     """Suffixes of the files it reads, lower case."""
     inline: Callable[[Any], bool] = lambda settings: False
     """Settings to whether the column of the manifest holds the sample itself, not a path."""
+    words: tuple[str, ...] = ()
+    """Names that columns of this kind often have."""
+    propose: str = ""
+    """``module:function``: some sources (all paths, or all cells) to settings to start from, empty
+    where they are not of this kind; for ``equipoise check``."""
     check: Callable[[Any, Any], None] | None = None
     """Called with settings and augmentation; raises ValueError where they contradict each other."""
 

@@ -69,6 +69,8 @@ KIND = KindInfo(
     reader="equipoise.modalities.frames.reader:FramesReader",
     feed="equipoise.modalities.frames.feed:FramesFeed",
     layout=lambda settings: "pictures",
+    words=("video", "rgb", "clip"),
+    propose="equipoise.modalities.frames.reader:propose",
     encoder="conv_frames",
     suffixes=(
         *(".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +60,10 @@ def _pick(pick: PickSettings) -> Pick:
 def _repeated(found: Found, pick: PickSettings) -> float:
     """Return the share of the stored frames that stand there for want of others."""
     return max(0.0, 1 - found.frames / pick.frames) if found.frames else 0.0
+
+
+def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
+    """Return settings to start from."""
+    if not all(isinstance(source, Path) for source in sources):
+        return {}
+    return {"pick": {"even": 8}, "size": 112, "fit": "crop"}

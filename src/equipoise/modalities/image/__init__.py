@@ -41,6 +41,8 @@ KIND = KindInfo(
     reader="equipoise.modalities.image.reader:ImageReader",
     feed="equipoise.modalities.image.feed:ImageFeed",
     layout=lambda settings: "pictures",
+    words=("picture", "photo"),
+    propose="equipoise.modalities.image.reader:propose",
     encoder="conv_frames",
     suffixes=(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tga", ".tif", ".tiff", ".webp"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,3 +39,10 @@ class ImageReader(Reader[Settings]):
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the picture."""
         return Shown(png=png(stored))
+
+
+def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
+    """Return settings to start from."""
+    if not all(isinstance(source, Path) for source in sources):
+        return {}
+    return {"size": 112, "fit": "crop"}

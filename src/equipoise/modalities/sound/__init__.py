@@ -57,6 +57,8 @@ KIND = KindInfo(
     reader="equipoise.modalities.sound.reader:SoundReader",
     feed="equipoise.modalities.sound.feed:SoundFeed",
     layout=lambda settings: "spectrogram",
+    words=("audio", "speech"),
+    propose="equipoise.modalities.sound.reader:propose",
     encoder="conv_spectrogram",
     suffixes=(
         *(".aac", ".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +59,22 @@ def fill(heard: NDArray[np.float32], samples: int, how: str) -> NDArray[np.float
     if how == "tile" and len(heard):
         return np.resize(heard, samples)
     return np.pad(heard, (0, samples - len(heard)))
+
+
+def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
+    """Return settings to start from: all of the longest of some recordings."""
+    from equipoise.media.decode import decode
+    from equipoise.media.ffmpeg import MediaError
+
+    lengths = []
+    for source in sources:
+        if not isinstance(source, Path):
+            return {}
+        try:
+            found = decode(source, {"sound": wants.Sound(16000, 0.01)})
+        except MediaError:
+            continue
+        lengths.append(found["sound"].seconds)
+    if not lengths:
+        return {}
+    return {"rate": 16000, "seconds": math.ceil(10 * max(lengths)) / 10, "n_fft": 400, "hop": 160}
