@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError
 from equipoise.layout import CELL
@@ -247,34 +247,19 @@ def _runtime(options: argparse.Namespace) -> Runtime:
 
 
 def _check(options: argparse.Namespace) -> None:
+    from equipoise.data import proposal
     from equipoise.data.check import check
-    from equipoise.data.proposal import as_yaml, propose
 
-    tables = _own_modalities(options.folder)
-    if tables is None and (tables := propose(options.folder)):
-        sys.stdout.write(
-            f"no data set of {PARAMS} has this folder; read as proposed here:\n{as_yaml(tables)}"
-        )
+    tables = proposal.told(options.folder, PARAMS)
+    if tables is None:
+        tables = proposal.propose(options.folder)
+        sys.stdout.write(f"proposed, for lack of an entry in {PARAMS}:\n{proposal.as_yaml(tables)}")
     problems = check(options.folder, tables, options.threads)
-    if not tables:
-        problems.insert(0, "no column holds files or texts; name media in a column")
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
     if problems:
         raise UserError(f"{options.folder}: {len(problems)} problem(s), listed above; mend them")
     sys.stdout.write(f"{options.folder}: no problem found\n")
-
-
-def _own_modalities(folder: Path) -> dict[str, dict[str, Any]] | None:
-    """Return how the data set of params.yaml that names ``folder`` reads it; None without one."""
-    from equipoise import params
-
-    loaded = params.load(PARAMS) if PARAMS.exists() else None
-    for name, entry in loaded.datasets.items() if loaded else ():
-        named = entry.download.get("folder")
-        if named and Path(named).expanduser().resolve() == folder.resolve():
-            return {m: stream.table() for m, stream in loaded.streams_of(name).items()}
-    return None
 
 
 def _predict(options: argparse.Namespace) -> int:

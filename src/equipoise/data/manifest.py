@@ -66,7 +66,7 @@ class Manifest:
         return sorted({row.label for row in self.rows})
 
     def sources(self, row: Row) -> dict[str, Path | str]:
-        """Return modality to the file of a sample, or to the sample itself; empty cells left out."""
+        """Return modality to the file of a sample, or to the sample itself; no empty cells."""
         return {
             modality: cell if column.inline else self.folder / cell
             for modality, column in self.modalities.items()
@@ -81,7 +81,9 @@ class Manifest:
     def file_columns(self) -> list[str]:
         """Return the columns that name files which are there, whatever the modalities are."""
         others = [name for name in self.columns if name not in REQUIRED]
-        return [name for name in others if any(_is_file(self.folder, row, name) for row in self.rows)]
+        return [
+            name for name in others if any(_is_file(self.folder, row, name) for row in self.rows)
+        ]
 
 
 def _is_file(folder: Path, row: Row, column: str) -> bool:
@@ -183,7 +185,9 @@ def _header(
     if not labelled:
         if missing and len(missing) == len(modalities):
             names = ", ".join(dict.fromkeys(missing.values()))
-            yield Problem(1, f"no column of a modality; add one of {names} (other columns: {others})")
+            yield Problem(
+                1, f"no column of a modality; add one of {names} (other columns: {others})"
+            )
         return
     for modality, name in missing.items():
         hint = nearest(name, others)

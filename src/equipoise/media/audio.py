@@ -4,8 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-
-
 class SoundSink:
     """Takes raw float32 samples; keeps the first ``samples`` of them and counts the rest."""
 

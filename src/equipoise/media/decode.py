@@ -229,9 +229,7 @@ def _frames(sink: frames.FrameSink, streams: list[packets.Stream]) -> Found:
     return Found(sink.frames(times, end), float(stream.end_seconds), sink.seen)
 
 
-def _spectrogram(
-    sink: audio.SoundSink, settings: Sound, streams: list[packets.Stream]
-) -> Found:
+def _spectrogram(sink: audio.SoundSink, settings: Sound, streams: list[packets.Stream]) -> Found:
     stream = next((s for s in streams if s.kind == "audio"), None)
     if not sink.seen or stream is None:
         raise MediaError("no sound in it")

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from equipoise import registry
 from equipoise.errors import UserError, nearest
 from equipoise.params import moved
-from equipoise.section import Name, Section, known, merged
 from equipoise.params.sections import (
     ADDITIVE,
     Compare,
@@ -25,6 +24,7 @@ from equipoise.params.sections import (
     Warmup,
 )
 from equipoise.params.streams import Stream, encoders, streams
+from equipoise.section import Name, Section, known, merged
 
 
 class DatasetEntry(Section):

@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from equipoise.params.grid import Params
+from equipoise.params.sections import (
+    Compare,
+    Encoder,
+    Evaluate,
+    Extract,
+    Gap,
+    Model,
+    Split,
+    Train,
+    Warmup,
+)
 from equipoise.section import Section, merged, overlay
-from equipoise.params.sections import Compare, Evaluate, Extract, Gap, Model, Split, Train, Warmup
 
 
 class DownloadJob(Section):

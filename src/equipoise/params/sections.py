@@ -42,7 +42,7 @@ class Encoder(Section):
     options: dict[str, Any] = {}
     """Its own options."""
     weights: str = ""
-    """Weights to start from: a name of ``models/weights.toml``, or a file or folder; empty: none."""
+    """Weights to start from: a name of ``models/weights.toml``, a file or folder; empty: none."""
     freeze: Literal["none", "stem", "body"] = "none"
     """What keeps its weights: ``body`` (all but the projection) is run once, by stage embed."""
     rates: dict[Literal["stem", "body", "projection"], Annotated[float, Field(gt=0)]] = {}

@@ -82,7 +82,9 @@ def _given(
 ) -> Iterator[tuple[str, Path | str]]:
     for name, value in given.items():
         if name not in modalities:
-            raise UserError(f"--set {name}: the model has no such modality{nearest(name, modalities)}")
+            raise UserError(
+                f"--set {name}: the model has no such modality{nearest(name, modalities)}"
+            )
         yield name, value if modalities[name].column.inline else Path(value)
 
 

@@ -67,7 +67,9 @@ def run(job: Job, settings: EmbedJob) -> None:
         record = {"samples": len(store), "weights": weights, "shapes": _shapes(plan)}
     files.write_json(outputs["record"], {"dataset": job.dataset, **record})
     shutil.rmtree(state, ignore_errors=True)
-    log.info("%s: embedded %s", job.dataset, ", ".join(embedders) or "nothing: no encoder is frozen")
+    log.info(
+        "%s: embedded %s", job.dataset, ", ".join(embedders) or "nothing: no encoder is frozen"
+    )
 
 
 def _embedders(job: Job, settings: EmbedJob, store: FeatureStore) -> dict[str, Embedder]:
@@ -97,9 +99,7 @@ def _shapes(plan: Plan) -> dict[str, list[int]]:
     return {m: list(shape) for m, (shape, _) in plan.shapes.items()}
 
 
-def _shard(
-    store: FeatureStore, embedders: dict[str, Embedder], start: int, stop: int
-) -> Shard:
+def _shard(store: FeatureStore, embedders: dict[str, Embedder], start: int, stop: int) -> Shard:
     import numpy as np
 
     from equipoise.store.shards import Shard

@@ -81,9 +81,7 @@ def _identity(job: Job, card: ModelCard, classes: list[str]) -> dict[str, Any]:
     }
 
 
-def _score(
-    store: Inputs, rows: NDArray[np.int64], predictions: Predictions
-) -> dict[str, Any]:
+def _score(store: Inputs, rows: NDArray[np.int64], predictions: Predictions) -> dict[str, Any]:
     return metrics.score(
         store.labels[rows], predictions.logits, predictions.modality_logits, len(store.classes)
     )

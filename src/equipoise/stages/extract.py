@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equipoise import files, layout, registry
 from equipoise.console import Progress, log, progress
@@ -52,7 +51,7 @@ class _Source:
 
 
 def run(job: Job, settings: ExtractJob) -> None:
-    """Decode every sample of a data set; write features.h5, rejects.csv, extract.json, samples.json.
+    """Decode every sample; write features.h5, rejects.csv, extract.json and samples.json.
 
     Rows are in the order of the manifest. A finished shard stays in the state folder until the
     stage has succeeded, so that a stage that was killed continues where it was.

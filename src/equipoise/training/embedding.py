@@ -52,5 +52,41 @@ class Embedder:
             pieces.append(self.encoder.embed(inputs).float().cpu())
         embedded: NDArray[np.float32] = torch.cat(pieces).numpy()
         if not np.isfinite(embedded).all():
-            raise UserError(f"the frozen encoder of {self.feed.reader.name!r} gives NaN or infinity")
+            raise UserError(
+                f"the frozen encoder of {self.feed.reader.name!r} gives NaN or infinity"
+            )
         return embedded
+
+
+def embedders(
+    store: Store,
+    chosen: Mapping[str, Encoder],
+    train: NDArray[np.int64],
+    device: torch.device,
+) -> dict[str, Embedder]:
+    """Build every encoder that is frozen as a whole, with its weights, in evaluation mode.
+
+    Args:
+        store: The features.
+        chosen: Modality to its encoder.
+        train: Rows of the training split: inputs are normalised over them where the weights do not
+            say how.
+        device: Where the encoders run.
+
+    Raises:
+        UserError: Weights that cannot be had or do not fit.
+    """
+    feeds = feeds_of(store, {})
+    made: dict[str, Embedder] = {}
+    for m, one in chosen.items():
+        if one.freeze != "body" or m not in feeds:
+            continue
+        feed = feeds[m]
+        encoder = build_encoder(one, feed.reader.input(), 1)
+        weights = load_weights(encoder, one.weights)
+        known = weights.normalisation(feed)
+        normalisation = known or measured({m: feed}, store, train)[m]
+        feed.bind(normalisation, device)
+        encoder.freeze("body").eval().to(device)
+        made[m] = Embedder(feed, encoder, weights.record(), normalisation, device)
+    return made

@@ -11,8 +11,8 @@ from equipoise import files, layout, registry
 from equipoise.console import log
 from equipoise.errors import UserError
 from equipoise.methods.base import Method, create
-from equipoise.models.build import build_model
 from equipoise.modalities.normalise import Normalisation
+from equipoise.models.build import build_model
 from equipoise.models.card import ModalityCard, ModelCard
 from equipoise.models.multimodal import MultimodalClassifier
 from equipoise.params import TrainJob, WarmupJob
@@ -237,9 +237,7 @@ def _card(
     }
 
 
-def _modality(
-    name: str, settings: WarmupJob | TrainJob, run: Run, store: Inputs
-) -> ModalityCard:
+def _modality(name: str, settings: WarmupJob | TrainJob, run: Run, store: Inputs) -> ModalityCard:
     return ModalityCard(
         table=dict(store.tables[name]),
         augment=settings.augment.get(name, {}),

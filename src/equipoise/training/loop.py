@@ -114,9 +114,7 @@ class Trainer:
         for group in run.optimizer.param_groups:
             group["lr"] = rate
         run.model.train()
-        batches = run.data.shuffled(
-            self._rows(), settings.batch_size, (run.seed, epoch), start
-        )
+        batches = run.data.shuffled(self._rows(), settings.batch_size, (run.seed, epoch), start)
         with self.stop.held(), contextlib.closing(batches):
             stopped = self._steps(epoch, start, batches)
         if stopped:
