@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from equipoise.media import decode as files
+from equipoise.media import by_program as files
 from equipoise.media.audio import samples
 from equipoise.media.ffmpeg import MediaError, MissingStreamError
 from equipoise.params import Extract
