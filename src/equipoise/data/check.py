@@ -12,7 +12,7 @@ from equipoise.console import progress
 from equipoise.data import manifest as manifests
 from equipoise.data.manifest import SUBSETS, Manifest, Problem, Row
 from equipoise.data.proposal import columns_of
-from equipoise.media.ffmpeg import MediaError
+from equipoise.media.errors import MediaError
 from equipoise.modalities.base import readers
 from equipoise.modalities.sample import Readers, read_sample
 

@@ -14,24 +14,15 @@ from io import FileIO
 from pathlib import Path
 
 from equipoise.errors import UserError
+from equipoise.media.errors import MediaError, MissingStreamError
 
 #: A process that writes nothing for so many seconds hangs and is killed.
 IDLE_SECONDS = 120.0
 _PIPE_BYTES = 1 << 20
 
+__all__ = ["MediaError", "MissingStreamError", "binary", "passthrough", "run", "version"]
+
 Sink = Callable[[bytes], None]
-
-
-class MediaError(Exception):
-    """A file that cannot be decoded as a whole; the message is the reason, in one line."""
-
-
-class MissingStreamError(MediaError):
-    """Media, but without the stream that a modality is made of."""
-
-    def __init__(self, modality: str) -> None:
-        super().__init__(f"no {modality} stream")
-        self.modality = modality
 
 
 @cache

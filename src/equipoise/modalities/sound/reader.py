@@ -64,7 +64,7 @@ def fill(heard: NDArray[np.float32], samples: int, how: str) -> NDArray[np.float
 def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
     """Return settings to start from: all of the longest of some recordings."""
     from equipoise.media.decode import decode
-    from equipoise.media.ffmpeg import MediaError
+    from equipoise.media.errors import MediaError
 
     lengths = []
     for source in sources:
