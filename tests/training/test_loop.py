@@ -15,7 +15,7 @@ from toy_data import contents, history
 from equipoise import layout, tracking
 from equipoise.errors import UserError
 from equipoise.methods.joint.method import Joint
-from equipoise.params import Model, Train
+from equipoise.params import Train
 from equipoise.training.loop import Best, Trainer
 from equipoise.training.schedule import learning_rate
 
@@ -96,7 +96,7 @@ def test_the_same_job_writes_the_same_bytes_from_memory_and_from_the_file():
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_both_optimisers_train(optimizer):
     toy_data.write_project()
-    train = Train(epochs=6, batch_size=16, learning_rate=0.01, optimizer=optimizer, shift=0)
+    train = Train(epochs=6, batch_size=16, learning_rate=0.01, optimizer=optimizer)
     rows = history(toy_data.run_train("joint", train=train))
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
 
@@ -133,10 +133,11 @@ def test_a_warmup_on_other_modalities_is_refused():
         toy_data.run_train("joint-concat-control", warm=True)
 
 
-def test_a_modality_without_encoder_is_named():
+def test_a_modality_without_encoder_is_named(monkeypatch):
     toy_data.write_project()
-    with pytest.raises(UserError, match="no encoder for modality 'audio'"):
-        toy_data.run_train("joint", model=Model(features=8, encoders={"video": "conv_frames"}))
+    monkeypatch.delitem(toy_data.ENCODERS, "audio")
+    with pytest.raises(UserError, match="no encoder is named for modality 'audio'"):
+        toy_data.run_train("joint")
 
 
 def test_a_loss_that_is_not_finite_stops_with_place_samples_and_last_checkpoint(monkeypatch):
