@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError
 from equipoise.layout import CELL
@@ -22,6 +22,7 @@ STAGE_HELP = {
     "download": "fetch or make the raw media of a data set, with a manifest and checksums",
     "extract": "decode raw media into the HDF5 feature store; list what cannot be decoded",
     "split": "assign every sample to training, validation or test, without leakage",
+    "embed": "run encoders that are frozen as a whole once, in place of in every step",
     "warmup": "train jointly until every modality is fit well enough to be compared",
     "gap": "measure per-sample modality gaps and fit the Gaussian mixture to them",
     "search": "try hyper-parameters of one method and choose on the validation split",
@@ -76,6 +77,14 @@ def _whole(least: int) -> Callable[[str], int]:
     return read
 
 
+def _pair(text: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE``."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not MODALITY=VALUE")
+    return name, value
+
+
 def _parser() -> argparse.ArgumentParser:
     from equipoise import __version__
 
@@ -127,11 +136,19 @@ def _add_predict(verb: argparse.ArgumentParser) -> None:
         "paths",
         metavar="PATH",
         type=Path,
-        nargs="+",
-        help="a media file, a folder of them, or a manifest.csv (where each modality has a file)",
+        nargs="*",
+        help="a file, a folder of them, or a manifest.csv (where each modality has a file)",
     )
     folder = "the folder of model.json and model.safetensors, wherever it is"
     verb.add_argument("--model", metavar="MODEL_DIR", type=Path, required=True, help=folder)
+    verb.add_argument(
+        "--set",
+        metavar="MODALITY=VALUE",
+        type=_pair,
+        action="append",
+        default=[],
+        help="a text or file that goes with every PATH (without PATH: the sample); repeatable",
+    )
     verb.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
     verb.add_argument(
         "--format", choices=["csv", "json"], help="default: as FILE is called, or csv"
@@ -231,13 +248,33 @@ def _runtime(options: argparse.Namespace) -> Runtime:
 
 def _check(options: argparse.Namespace) -> None:
     from equipoise.data.check import check
+    from equipoise.data.proposal import as_yaml, propose
 
-    problems = check(options.folder, options.threads)
+    tables = _own_modalities(options.folder)
+    if tables is None and (tables := propose(options.folder)):
+        sys.stdout.write(
+            f"no data set of {PARAMS} has this folder; read as proposed here:\n{as_yaml(tables)}"
+        )
+    problems = check(options.folder, tables, options.threads)
+    if not tables:
+        problems.insert(0, "no column holds files or texts; name media in a column")
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
     if problems:
         raise UserError(f"{options.folder}: {len(problems)} problem(s), listed above; mend them")
     sys.stdout.write(f"{options.folder}: no problem found\n")
+
+
+def _own_modalities(folder: Path) -> dict[str, dict[str, Any]] | None:
+    """Return how the data set of params.yaml that names ``folder`` reads it; None without one."""
+    from equipoise import params
+
+    loaded = params.load(PARAMS) if PARAMS.exists() else None
+    for name, entry in loaded.datasets.items() if loaded else ():
+        named = entry.download.get("folder")
+        if named and Path(named).expanduser().resolve() == folder.resolve():
+            return {m: stream.table() for m, stream in loaded.streams_of(name).items()}
+    return None
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -246,7 +283,12 @@ def _predict(options: argparse.Namespace) -> int:
 
     style = output.format_of(options.output, options.format)
     predictions = predict(
-        options.model, options.paths, options.device, options.batch_size, options.threads
+        options.model,
+        options.paths,
+        options.device,
+        options.batch_size,
+        options.threads,
+        dict(options.set),
     )
     failed = output.write(predictions, options.output, style)
     if failed:

@@ -11,7 +11,7 @@ from equipoise.models import fusion as fusions
 from equipoise.models.build import build_model
 from equipoise.models.inputs import affine, mask_time, prepare, shift, statistics
 from equipoise.models.multimodal import MultimodalClassifier
-from equipoise.sections import ADDITIVE
+from equipoise.params.sections import ADDITIVE
 
 NAMES = [["depth"], ["audio", "video"], ["audio", "flow", "text"]]
 

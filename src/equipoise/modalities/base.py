@@ -1,35 +1,32 @@
-"""What a kind of modality must do: be read, stored, prepared for an encoder, corrupted, shown.
+"""What a kind of modality must do, without torch: read a sample, store it, show it.
 
 A *modality* is a named stream of a data set (``rgb``, ``depth``); its *kind* (``frames``) is a
-folder beside this file. What a kind says of itself before anything heavy is imported stands in its
-``KIND`` (:class:`equipoise.registry.KindInfo`); its plug-in is a subclass of :class:`Modality`.
+folder beside this file:
+
+=============== ==================================================================================
+``__init__.py`` ``KIND`` (:class:`equipoise.registry.KindInfo`): settings; nothing heavy is imported
+``reader.py``   a :class:`Reader`: from a source to a stored sample; imported by those who decode
+``feed.py``     a :class:`equipoise.modalities.feed.Feed`: from stored samples to inputs, in torch
+=============== ==================================================================================
 """
 
 from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from equipoise import registry
 from equipoise.media.wants import Found, Want
-from equipoise.modalities.draws import Dice
-from equipoise.modalities.normalise import Normalisation, affine, moments
 from equipoise.section import Section
 
 SettingsT = TypeVar("SettingsT", bound=Section)
-AugmentT = TypeVar("AugmentT", bound=Section)
-
-Drawn = Mapping[str, Tensor]
-"""Name of a random quantity to its values (B, ...) for the samples of a batch."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +34,9 @@ class Reading:
     """One sample of one modality, as it is stored."""
 
     array: NDArray[Any]
-    """Of the shape and type that :meth:`Modality.stored` says; every value finite."""
+    """Of the shape and type that :meth:`Reader.stored` says; every value finite."""
     facts: dict[str, float] = field(default_factory=dict)
-    """What the settings did to it: ``cut`` (the share that was left out), ``padded``, ..."""
+    """What the settings did to it: ``cut`` (the share that was left out), ``filled``, ..."""
 
 
 @dataclass(frozen=True)
@@ -69,34 +66,28 @@ class Shown:
     text: str = ""
 
 
-class Modality(ABC, Generic[SettingsT, AugmentT]):
-    """One named stream of a data set.
+class Reader(ABC, Generic[SettingsT]):
+    """Reads the samples of one modality.
 
     Args:
-        name: Its name in params.yaml.
+        name: Name of the modality.
         settings: How it is stored.
-        augment: What is random in training, and what evaluation does instead.
     """
 
-    channels: Literal["last", "one", "none"] = "last"
-    """What shares a mean and a standard deviation: the values of each index of the last axis, all
-    values, or nothing (the input is not normalised)."""
+    facts: tuple[str, ...] = ()
+    """Names of the facts of every reading."""
 
-    def __init__(self, name: str, settings: SettingsT, augment: AugmentT) -> None:
+    def __init__(self, name: str, settings: SettingsT) -> None:
         self.name = name
         self.settings = settings
-        self.augment = augment
-        self._scale = self._offset = torch.zeros(0)
-
-    # --- from a source to a stored sample -------------------------------------------------------
 
     @abstractmethod
     def stored(self) -> Stored:
-        """Return shape and type of a stored sample.
+        """Return shape and type of a stored sample."""
 
-        Raises:
-            UserError: The settings contradict each other.
-        """
+    @abstractmethod
+    def input(self) -> Input:
+        """Return what an encoder gets."""
 
     def want(self, source: Path | str) -> Want | None:
         """Return what is wanted of the media file ``source``; None: :meth:`read` opens it."""
@@ -118,84 +109,38 @@ class Modality(ABC, Generic[SettingsT, AugmentT]):
         """
         raise NotImplementedError
 
-    # --- from stored samples to an input --------------------------------------------------------
-
-    @abstractmethod
-    def input(self) -> Input:
-        """Return what an encoder gets."""
-
-    def statistics(self, slabs: Iterable[NDArray[Any]]) -> Normalisation:
-        """Return mean and standard deviation of stored samples, in slabs (n, *shape).
-
-        Raises:
-            UserError: There is no sample, or a value is not finite.
-        """
-        if self.channels == "none":
-            return Normalisation(mean=(), std=())
-        count = self.stored().shape[-1] if self.channels == "last" else 1
-        return moments(slabs, count, self.name)
-
-    def bind(self, normalisation: Normalisation, device: torch.device) -> None:
-        """Prepare inputs on ``device``, normalised so, from now on."""
-        self._scale, self._offset = affine(normalisation, device)
-
-    def normalised(self, stored: Tensor) -> Tensor:
-        """Return float32 of the same shape, with the mean 0 and the deviation 1 in training."""
-        if not self._scale.numel():
-            return stored.float()
-        return torch.mul(stored, self._scale).add_(self._offset)
-
-    def draw(self, dice: Dice) -> dict[str, Tensor]:
-        """Draw what the augmentation of one epoch needs, each (samples, ...); nothing by default.
-
-        What streams are to share (one crop for two cameras) must be drawn under the same name and
-        in relative units: see :class:`Dice`.
-        """
-        return {}
-
-    @abstractmethod
-    def prepare(self, stored: Tensor, drawn: Drawn) -> Tensor:
-        """Turn a batch of stored samples (B, *shape) into a batch of inputs, on its device.
-
-        Args:
-            stored: As read from the store.
-            drawn: The batch's part of what :meth:`draw` returned; empty in evaluation.
-        """
-
-    def corrupt(self, inputs: Tensor, severity: float, generator: torch.Generator) -> Tensor:
-        """Return inputs that are damaged: 0 changes nothing, 1 leaves nothing of the sample.
-
-        By default (1 - s) x + s n with standard normal n: inputs are normalised.
-        """
-        if severity == 0:
-            return inputs
-        noise = torch.randn(inputs.shape, generator=generator).to(inputs.device)
-        return (1 - severity) * inputs + severity * noise
-
-    # --- for people -----------------------------------------------------------------------------
-
     @abstractmethod
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw one stored sample."""
 
 
-def create(
-    name: str, kind: str, settings: Mapping[str, Any], augment: Mapping[str, Any]
-) -> Modality[Any, Any]:
-    """Make the plug-in of a modality from checked settings.
+def reader(name: str, kind: str, settings: Mapping[str, Any]) -> Reader[Any]:
+    """Make the reader of a modality.
+
+    Args:
+        name: Name of the modality.
+        kind: Its kind.
+        settings: ``datasets.<name>.modalities.<modality>`` without ``kind`` and ``column``.
 
     Raises:
         ValueError: Unknown kind or setting; one line.
     """
-    info = registry.kinds()[registry.known_kind(kind, name)]
-    module, _, plugin = info.plugin.partition(":")
-    made: type[Modality[Any, Any]] = getattr(importlib.import_module(module), plugin)
-    where = f"modality {name!r}"
-    return made(
-        name,
-        registry.check(info.settings, settings, where),
-        registry.check(info.augment, augment, f"augment of {where}"),
-    )
+    info = registry.kinds()[registry.known_kind(kind, f"modality {name!r}")]
+    module, _, plugin = info.reader.partition(":")
+    made: type[Reader[Any]] = getattr(importlib.import_module(module), plugin)
+    return made(name, registry.check(info.settings, settings, f"modality {name!r}"))
+
+
+def readers(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Reader[Any]]:
+    """Make the reader of each modality from ``{modality: {kind, column, ...settings}}``.
+
+    Raises:
+        ValueError: Unknown kind or setting; one line.
+    """
+    return {
+        name: reader(name, table["kind"], registry.without(table, "kind", "column"))
+        for name, table in tables.items()
+    }
 
 
 def finite(array: NDArray[Any]) -> bool:

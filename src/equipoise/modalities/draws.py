@@ -29,9 +29,7 @@ class Dice:
         device: Where the numbers go; they are drawn on the CPU, in one copy each.
     """
 
-    def __init__(
-        self, seed: tuple[int, int], group: str, count: int, device: torch.device
-    ) -> None:
+    def __init__(self, seed: tuple[int, int], group: str, count: int, device: torch.device) -> None:
         self._seed, self._group, self._count, self._device = seed, group, count, device
 
     def uniform(self, name: str, *size: int) -> Tensor:

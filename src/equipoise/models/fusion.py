@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.errors import UserError, nearest
-from equipoise.sections import ADDITIVE
+from equipoise.params.sections import ADDITIVE
 
 
 class Fusion(nn.Module):

@@ -56,14 +56,16 @@ def _media(table: manifest.Manifest, media: str) -> list[str]:
         UserError: A file that a row names is not there.
     """
     named = {}
-    for row in table.rows:
-        for modality, path in row.sources.items():
-            if not path.startswith(f"{media}/") or not table.file(row, modality).is_file():
+    for name in table.file_columns():
+        for row in table.rows:
+            path = row.cells[name]
+            if path and not (path.startswith(f"{media}/") and (table.folder / path).is_file()):
                 raise UserError(
-                    f"{table.folder / 'manifest.csv'}: row {row.number}: {modality} {path!r} was "
+                    f"{table.folder / 'manifest.csv'}: row {row.number}: {name} {path!r} was "
                     f"not downloaded; delete {table.folder} and run again"
                 )
-            named[table.folder / path] = path
+            if path:
+                named[table.folder / path] = path
     for found in (table.folder / media).rglob("*"):
         if found not in named and not found.is_dir():
             log.info("%s: no row names it; dropped", found)

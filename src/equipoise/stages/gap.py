@@ -27,7 +27,7 @@ def run(job: Job, settings: Gap) -> None:
     from equipoise.gap.mixture import fit_mixture, posterior_imbalanced
     from equipoise.gap.plot import draw_histogram
     from equipoise.gap.scores import check_modalities
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.inputs import open_inputs
     from equipoise.training.checkpoint import remove_finished
     from equipoise.training.data import read_split, split_digest
     from equipoise.training.device import make_deterministic, pick_device
@@ -37,7 +37,7 @@ def run(job: Job, settings: Gap) -> None:
     outputs = layout.gap(job.dataset, seed)
     device = pick_device(job.runtime.device)
     make_deterministic(device, job.threads)
-    with FeatureStore(layout.features(job.dataset)["features"]) as store:
+    with open_inputs(job.dataset) as store:
         check_modalities(sorted(store.modalities), settings.signed)
         loaded = load_model(layout.warmup(job.dataset, seed)["model"].parent)
         split = read_split(layout.split(job.dataset)["split"], store.sample_ids)

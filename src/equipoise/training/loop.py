@@ -22,7 +22,7 @@ from equipoise.training.checkpoint import (
     generator_state,
     set_generator_state,
 )
-from equipoise.training.data import Augmentation, Indices, cut
+from equipoise.training.data import Indices, cut
 from equipoise.training.run import Run, set_groups, shown_groups
 from equipoise.training.schedule import learning_rate
 from equipoise.training.signals import Stop
@@ -114,9 +114,7 @@ class Trainer:
         for group in run.optimizer.param_groups:
             group["lr"] = rate
         run.model.train()
-        batches = run.data.shuffled(
-            self._rows(), settings.batch_size, (run.seed, epoch), self._augmentation(), start
-        )
+        batches = run.data.shuffled(self._rows(), settings.batch_size, (run.seed, epoch), start)
         with self.stop.held(), contextlib.closing(batches):
             stopped = self._steps(epoch, start, batches)
         if stopped:
@@ -176,10 +174,6 @@ class Trainer:
     def _rows(self) -> Indices:
         rows = self._plan.rows if self._plan else None
         return self.run.data.splits["train"] if rows is None else rows
-
-    def _augmentation(self) -> Augmentation:
-        settings = self.run.settings
-        return Augmentation(settings.shift, settings.spectrogram_mask)
 
     def _steps_before(self, epoch: int) -> int:
         """Count steps of whole epochs before this one, as if every epoch took the whole split."""

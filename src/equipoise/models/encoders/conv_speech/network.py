@@ -1,13 +1,17 @@
 """A convolutional network for speech on a spectrogram: which sound, and roughly when."""
 
-import torch
 from torch import Tensor, nn
+
+from equipoise.modalities.base import Input
+from equipoise.models.encoder import Encoder
+from equipoise.section import Section
 
 BANDS, MOMENTS = 8, 4
 """The grid of frequency and time that is kept: speech is an order of sounds."""
+_CHANNELS = (16, 32, 64)
 
 
-class ConvSpeech(nn.Module):
+class ConvSpeech(Encoder):
     """Each clip brought to zero mean and unit variance, three convolutions, a coarse grid.
 
     The level of a log-spectrogram is the loudness of the speaker and the gain of the microphone;
@@ -15,10 +19,10 @@ class ConvSpeech(nn.Module):
     """
 
     def __init__(self, features: int) -> None:
-        super().__init__()
+        super().__init__(_CHANNELS[-1] * BANDS * MOMENTS, features)
         blocks: list[nn.Module] = []
         before = 1
-        for channels, stride in ((16, 2), (32, 1), (64, 1)):
+        for channels, stride in zip(_CHANNELS, (2, 1, 1), strict=True):
             blocks += [
                 nn.Conv2d(before, channels, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(channels),
@@ -26,15 +30,15 @@ class ConvSpeech(nn.Module):
                 nn.MaxPool2d(2, ceil_mode=True),
             ]
             before = channels
-        self.maps = nn.Sequential(*blocks)
-        self.project = nn.Linear(before * BANDS * MOMENTS, features)
+        self.body = nn.Sequential(*blocks)
 
-    def forward(self, spectrogram: Tensor) -> Tensor:
-        """Map a spectrogram (B, 1, freq, time) to features (B, D)."""
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Map spectrograms (B, freq, time) to (B, E)."""
+        spectrogram = inputs.unsqueeze(1)
         mean = spectrogram.mean(dim=(2, 3), keepdim=True)
         deviation = spectrogram.std(dim=(2, 3), keepdim=True)
-        maps = self.maps((spectrogram - mean) / (deviation + 1e-3))
-        return torch.relu(self.project(_grid(maps).flatten(1)))
+        maps = self.body((spectrogram - mean) / (deviation + 1e-3))
+        return _grid(maps).flatten(1)
 
 
 def _grid(maps: Tensor) -> Tensor:
@@ -56,11 +60,6 @@ def _means(size: int, cells: int, like: Tensor) -> Tensor:
     return matrix
 
 
-def build(shape: tuple[int, ...], features: int) -> nn.Module:
-    """Return the encoder of a spectrogram of stored shape (freq, time).
-
-    Args:
-        shape: Stored shape of one sample, without the sample axis.
-        features: Length of the feature vector.
-    """
+def build(given: Input, features: int, options: Section) -> Encoder:
+    """Return the encoder of spectrograms (freq, time)."""
     return ConvSpeech(features)

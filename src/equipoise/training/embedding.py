@@ -1,0 +1,58 @@
+"""Frozen encoders: what stem and body make of stored samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from equipoise.errors import UserError
+from equipoise.modalities.feed import Feed
+from equipoise.modalities.normalise import Normalisation
+from equipoise.models.build import build_encoder
+from equipoise.models.encoder import Encoder as Network
+from equipoise.params import Encoder
+from equipoise.training.source import Store
+from equipoise.training.streams import feeds_of, measured
+
+BATCH = 32
+
+
+@dataclass
+class Embedder:
+    """One modality's frozen encoder and the preparation of its input."""
+
+    feed: Feed[Any]
+    encoder: Network
+    weights: dict[str, Any]
+    """What the weights are: name, sha256, licence."""
+    normalisation: Normalisation
+    device: torch.device
+
+    @property
+    def width(self) -> int:
+        """Length of an embedding."""
+        return self.encoder.width
+
+    @torch.no_grad()
+    def embed(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Return float32 (n, E) of stored samples (n, *shape), without augmentation.
+
+        Raises:
+            UserError: The encoder gives NaN or infinity.
+        """
+        pieces = []
+        for start in range(0, len(stored), BATCH):
+            batch = torch.from_numpy(np.ascontiguousarray(stored[start : start + BATCH]))
+            inputs = self.feed.prepare(batch.to(self.device), {})
+            pieces.append(self.encoder.embed(inputs).float().cpu())
+        embedded: NDArray[np.float32] = torch.cat(pieces).numpy()
+        if not np.isfinite(embedded).all():
+            raise UserError(
+                f"the frozen encoder of {self.feed.reader.name!r} gives NaN or infinity"
+            )
+        return embedded
