@@ -55,7 +55,7 @@ def read(
             reader for kind, track in tracks.items() if (reader := _reader(track, wants, origin))
         ]
         _decode(readers, packets if isinstance(packets, list) else file.packets())
-        damage.judge(file, first, [reader.track for reader in readers], ends, allowed)
+        damage.judge(file, first, tracks.values(), ends, allowed)
         if not all(reader.complete() for reader in readers):
             _decode(readers, file.packets())
         return {name: found for reader in readers for name, found in reader.found().items()}
@@ -99,8 +99,6 @@ def _decode(readers: list[Reader], packets: Iterable[Any]) -> None:
         if index not in by_index:
             continue
         reader = by_index[index]
-        if packet.is_corrupt:
-            reader.track.lose(packet, reader.origin, "cut short")
         try:
             frames = packet.decode()
         except (av.error.FFmpegError, ValueError) as error:

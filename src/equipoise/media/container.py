@@ -42,7 +42,9 @@ class File:
     path: Path
     container: InputContainer
     log: list[tuple[int, str, str]]
-    _first: bool = True
+
+    def __post_init__(self) -> None:
+        self._unread: InputContainer | None = self.container
 
     @property
     def format(self) -> str:
@@ -92,15 +94,16 @@ class File:
         Where the format allows it (Ogg, MPEG streams), a clock that starts again goes on instead.
         Can be called again: the file is then opened once more.
         """
-        if not self._first:
-            self.container.close()
-            self.container = _open(self.path)
-        self._first = False
-        clock = _Clock(self.container)
-        for packet in self.container.demux():
-            if packet.size or packet.dts is not None:
-                clock.mend(packet)
-            yield packet
+        source, self._unread = self._unread or _open(self.path), None
+        clock = _Clock(source)
+        try:
+            for packet in source.demux():
+                if packet.size or packet.dts is not None:
+                    clock.mend(packet)
+                yield packet
+        finally:
+            if source is not self.container:  # streams of that one are still asked
+                source.close()
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,13 +37,15 @@ class Tolerance:
         return max(self.seconds, self.share * whole)
 
 
-def judge(file: File, first: bytes, tracks: list[Track], ends: float, allowed: Tolerance) -> None:
+def judge(
+    file: File, first: bytes, tracks: Iterable[Track], ends: float, allowed: Tolerance
+) -> None:
     """Refuse a file of which something is missing.
 
     Args:
         file: Read to its end.
         first: Its first bytes.
-        tracks: What was decoded, after the last frame.
+        tracks: What is shown; of what is wanted, after the last frame was decoded.
         ends: When the last packet of all streams ends, in seconds by the clock of the file.
         allowed: How much may be missing.
 
@@ -50,18 +53,25 @@ def judge(file: File, first: bytes, tracks: list[Track], ends: float, allowed: T
         MediaError: Which stream, what was expected, what was there.
     """
     _check_whole(file, first, ends, allowed)
-    _check_index(file, tracks, allowed)
+    size = look.claimed_size(file.path, first)
     for track in tracks:
-        whole, there = track.expected, track.decoded
-        if not track.count:
-            raise MediaError(f"damaged: no {track.unit_name} of the {track.name} can be decoded")
-        if track.broken > allowed.broken:
-            raise MediaError(
-                f"damaged {track.name}: {track.broken:.2f} s of {whole:.2f} s cannot be decoded"
-                f" ({track.reason}, first at {track.first_broken:.2f} s)"
-            )
-        if whole - there > allowed.short(whole):
-            raise MediaError(f"damaged {track.name}: {there:.2f} s of {whole:.2f} s were decoded")
+        _check_packets(file, track, size, allowed)
+        if track.wanted:
+            _check_decoded(track, allowed)
+
+
+def _check_decoded(track: Track, allowed: Tolerance) -> None:
+    """Compare what the decoder gave with what the packets promise."""
+    whole, there = track.expected, track.decoded
+    if not track.count:
+        raise MediaError(f"damaged: no {track.unit_name} of the {track.name} can be decoded")
+    if track.broken > allowed.broken:
+        raise MediaError(
+            f"damaged {track.name}: {track.broken:.2f} s of {whole:.2f} s cannot be decoded"
+            f" ({track.reason}, first at {track.first_broken:.2f} s)"
+        )
+    if whole - there > allowed.short(whole):
+        raise MediaError(f"damaged {track.name}: {there:.2f} s of {whole:.2f} s were decoded")
 
 
 def _check_whole(file: File, first: bytes, ends: float, allowed: Tolerance) -> None:
@@ -84,13 +94,18 @@ def _check_whole(file: File, first: bytes, ends: float, allowed: Tolerance) -> N
     look.check_ogg(file.path, first)
 
 
-def _check_index(file: File, tracks: list[Track], allowed: Tolerance) -> None:
-    """Compare the packets with the index of a format that has all of them in it."""
-    for track in tracks if file.format == "mov" else ():
-        listed = len(track.stream.index_entries)
-        lost = track.missing(listed)
-        if lost > allowed.broken:
-            raise MediaError(
-                f"truncated {track.name}: {track.packets} of the {listed} packets in its index"
-                f" ({lost:.2f} s are missing)"
-            )
+def _check_packets(file: File, track: Track, size: int | None, allowed: Tolerance) -> None:
+    """Look for packets that are cut, or missing from a format that lists all of them."""
+    listed = len(track.stream.index_entries) if file.format == "mov" else 0
+    if (lost := track.seconds(listed - track.packets)) > allowed.broken:
+        raise MediaError(
+            f"truncated {track.name}: {track.packets} of the {listed} packets in its index"
+            f" ({lost:.2f} s are missing)"
+        )
+    # A recording of unknown length may end anywhere.
+    cut = [] if file.format == "wav" and size is None else track.cut
+    if (lost := track.seconds(len(cut))) > allowed.broken:
+        raise MediaError(
+            f"truncated {track.name}: {len(cut)} of {track.packets} packets are cut short"
+            f" ({lost:.2f} s of {track.expected:.2f} s)"
+        )

@@ -17,7 +17,7 @@ from equipoise.media.wants import Found, Still
 if TYPE_CHECKING:
     from PIL import Image
 
-_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "TIFF", "WEBP", "PPM", "PCX", "JPEG2000", "AVIF")
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "PCX", "JPEG2000", "AVIF")
 #: Recognised by the end of its name alone: it has no mark at its start.
 _TARGA = (".tga", ".icb", ".vda", ".vst")
 #: Larger pictures are refused (Pillow's own limit against decompression bombs): 179 million pixels.
@@ -48,7 +48,9 @@ def read(path: Path, first: bytes, wants: Mapping[str, Still]) -> dict[str, Foun
     _refuse_by_name(first)
     from PIL import Image, UnidentifiedImageError
 
+    Image.init()
     formats = ("TGA",) if path.suffix.lower() in _TARGA else _FORMATS
+    formats = tuple(name for name in formats if name in Image.OPEN)  # AVIF depends on the wheel
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -29,6 +29,10 @@ class Track:
     packets: int = 0
     skipped: int = 0
     """Ticks at the start that the file says are not played (the lead-in of a sound encoder)."""
+    cut: list[int] = field(default_factory=list)
+    """When packets are shown of which the end is missing, in ticks of the file's clock."""
+    wanted: bool = False
+    """Whether it is decoded."""
     count: int = 0
     """Frames decoded."""
     decoded: float = 0.0
@@ -71,9 +75,9 @@ class Track:
         whole = self.total if self.kind == "audio" else self.end - self.start
         return float(max(0, whole) * self.unit)
 
-    def missing(self, packets: int) -> float:
-        """Return the seconds of the packets that are missing of so many."""
-        return float(max(0, packets - self.packets) * usual_step(self.times) * self.unit)
+    def seconds(self, packets: int) -> float:
+        """Return how long so many packets usually last."""
+        return float(max(0, packets) * usual_step(self.times) * self.unit)
 
     def timeline(self, origin: int) -> Timeline:
         """Return when its packets are shown, in ticks from ``origin``."""
@@ -81,7 +85,7 @@ class Track:
 
     def reset(self) -> None:
         """Forget what was decoded."""
-        self.count, self.decoded, self.broken = 0, 0.0, 0.0
+        self.wanted, self.count, self.decoded, self.broken = True, 0, 0.0, 0.0
 
     def lose(self, packet: Any, origin: int, reason: str) -> None:
         """Count a packet that the decoder refused.
@@ -124,6 +128,8 @@ def listed(tracks: Iterable[Track], packets: Iterable[Any]) -> float:
             by_index[index][0].packets += 1
             if not packet.is_discard:
                 by_index[index][1].append((time, length))
+                if packet.is_corrupt:
+                    by_index[index][0].cut.append(time)
                 if by_index[index][0].packets == 1:
                     by_index[index][0].skipped = _skipped(packet)
     for track, shown in by_index.values():
