@@ -23,7 +23,8 @@ _STREAM = {"video": r"Video: (?!.*\(attached pic\))", "audio": "Audio: ", "image
 _NOT_MEDIA = ("hls", "dash", "concat", "tty", "ffmetadata", "sdp")
 #: Said by ffmpeg's readers (in every version) of a file that is cut or overwritten.
 _DAMAGE = re.compile(
-    r"\[in#\d.*?\[error\]|Packet corrupt|File ended prematurely|partial file|CRC mismatch"
+    r"\[in#\d.*?\[error\]|Packet (?:corrupt|mismatch)|File ended prematurely|partial file"
+    r"|CRC mismatch"
 )
 _ERROR = re.compile(r"^(?:\[[^]]*\] )*\[(?:error|fatal|panic)\] (.+)$", re.MULTILINE)
 

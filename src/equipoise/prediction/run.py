@@ -188,7 +188,7 @@ def predict(
     log.info(
         "%s: %s on %s, seed %d, epoch %d; reads %s; %s, %s",
         *(folder, card.method, card.dataset, card.seed, card.epoch, ", ".join(card.modalities)),
-        *(where, version().partition(" Copyright")[0]),
+        *(where, version()),
     )
     return ClipPredictions(loaded, clips, settings, where, batch_size, cores)
 

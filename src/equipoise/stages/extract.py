@@ -65,7 +65,8 @@ def run(job: Job, settings: Extract) -> None:
     }
     state = layout.state("extract", job.dataset)
     scratch = state / files.digest([settings.model_dump(), origin])
-    log.info("extract %s with %s", job.dataset, version())
+    origin["ffmpeg"] = version()
+    log.info("extract %s with %s", job.dataset, origin["ffmpeg"])
     rejects = _decode_all(source, scratch, job.threads)
     kept = _kept(source, rejects)
     paths = [(_shard(scratch, number), len(part)) for number, part in enumerate(source.parts)]
@@ -111,7 +112,7 @@ def _decode_all(source: _Source, scratch: Path, threads: int) -> dict[int, str]:
         try:
             for number, rows in enumerate(source.parts):
                 path = _shard(scratch, number)
-                shard = shards.read(path, len(rows), source.shapes)
+                shard = shards.read(path, len(rows), source.shapes, version())
                 if shard is None:
                     shard = _decode(source, rows, pool, bar)
                     shards.write(path, shard)
@@ -157,6 +158,7 @@ def _decode(source: _Source, rows: list[Row], pool: ThreadPoolExecutor, bar: Pro
         {name: array[: len(kept)] for name, array in arrays.items()},
         np.array(list(reasons), np.int64),
         list(reasons.values()),
+        version(),
     )
 
 

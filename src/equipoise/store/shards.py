@@ -33,6 +33,8 @@ class Shard:
     """Positions of the other rows, ascending."""
     reasons: list[str]
     """Why, one for each rejected row."""
+    decoder: str = ""
+    """What decoded them: the version of ffmpeg."""
 
 
 def write(path: Path, shard: Shard) -> None:
@@ -52,6 +54,7 @@ def write(path: Path, shard: Shard) -> None:
                     kept=shard.kept,
                     rejected=shard.rejected,
                     reasons=np.array(shard.reasons, dtype=np.str_),
+                    decoder=np.array(shard.decoder, dtype=np.str_),
                     **arrays,
                 )
             _load(temporary)
@@ -62,13 +65,17 @@ def write(path: Path, shard: Shard) -> None:
         ) from None
 
 
-def read(path: Path, rows: int, shapes: Shapes) -> Shard | None:
+def read(path: Path, rows: int, shapes: Shapes, decoder: str = "") -> Shard | None:
     """Read a shard; None if there is none or if it is damaged (it is then to be made again).
 
     Args:
         path: The file.
         rows: Manifest rows it must account for.
         shapes: What it must hold.
+        decoder: What must have decoded it.
+
+    Raises:
+        UserError: Something else decoded it: versions are not mixed.
     """
     if not path.exists():
         return None
@@ -80,6 +87,12 @@ def read(path: Path, rows: int, shapes: Shapes) -> Shard | None:
     if not ok:
         log.warning("%s is damaged and will be made again", path)
         return None
+    if shard.decoder != decoder:
+        raise UserError(
+            f"{path}: decoded by {shard.decoder or 'an unknown program'}, but this run has "
+            f"{decoder or 'an unknown program'}; name the first in EQUIPOISE_FFMPEG, or delete "
+            f"{path.parent} to decode everything again"
+        )
     return shard
 
 
@@ -91,6 +104,7 @@ def _load(path: Path) -> Shard:
             {name.removeprefix("modality_"): file[name] for name in names},
             file["rejected"],
             [str(reason) for reason in file["reasons"]],
+            str(file["decoder"]),
         )
 
 
