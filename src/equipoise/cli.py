@@ -263,6 +263,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    from equipoise import places
     from equipoise.console import log
     from equipoise.prediction import output, predict
 
@@ -275,6 +276,9 @@ def _predict(options: argparse.Namespace) -> int:
         options.threads,
         dict(options.set),
     )
+    if options.output is not None:
+        used = {path for clip in predictions.clips for path in clip.files.values()}
+        places.expect_output(options.output, [options.model, *options.paths, *sorted(used)])
     failed = output.write(predictions, options.output, style)
     if failed:
         log.error("%d of %d clips not predicted; see their error", failed, len(predictions))

@@ -23,6 +23,27 @@ CELL = {
 }
 STAGES = tuple(CELL)
 
+#: Folders that hold one folder for each data set; all that stages write lies in them, but for the
+#: files of :func:`compare`.
+FOLDERS = tuple(
+    Path(name)
+    for name in (
+        *("data/raw", "data/features", "data/splits", "models/warmup", "models/train"),
+        *("results/gap", "results/search", "results/evaluate"),
+        *("state/download", "state/extract", "state/warmup", "state/search", "state/train"),
+    )
+)
+#: All that stages write, and what tells of them.
+WRITTEN = tuple(
+    Path(name)
+    for name in (
+        *("data/code", "data/raw", "data/features", "data/splits", "models", "results", "state"),
+        *("logs", "benchmarks/snakemake", "mlruns", "mlartifacts"),
+    )
+)
+#: What belongs to the tools.
+TOOLS = (Path(".snakemake"), Path(".dvc"), Path(".git"))
+
 
 def raw(dataset: str) -> dict[str, Path]:
     """Raw media of one data set: manifest, checksum list, folder of media files."""

@@ -27,8 +27,10 @@ def test_a_test_clip_gets_what_stage_evaluate_said(model, trained):
             column = "predicted" if name == "fused" else f"predicted_{name}"
             assert values.sum() == pytest.approx(1)
             assert "ab"[values.argmax()] == row[column]
-    # plain.mp4 and plain.mkv hold the same streams; the others are told apart
-    assert len({f"{clip.probabilities['fused'][0]:.4f}" for clip in found}) == 3
+    mp4, flv, numbered, mkv = (clip.probabilities for clip in found)
+    assert len({f"{clip['fused'][0]:.4f}" for clip in (mp4, flv, numbered)}) == 3
+    # The same picture; some versions of ffmpeg do not cut what AAC adds at the end of an .mp4.
+    np.testing.assert_allclose(mkv["video"], mp4["video"], atol=1e-5)
     assert list(Path.cwd().iterdir()) == []
 
 

@@ -26,8 +26,8 @@ from equipoise.errors import UserError  # noqa: E402
 
 LISTS = Path("data/code")
 
-#: Modules that carry settings, names and messages to a stage but decide none of its numbers: what
-#: they pass on is compared as settings, as paths, or not at all.
+#: Modules that carry settings, names and messages to a stage, or refuse them, but decide none of
+#: its numbers: what they pass on is compared as settings, as paths, or not at all.
 PLUMBING = frozenset(
     "equipoise" + name
     for name in (
@@ -37,6 +37,7 @@ PLUMBING = frozenset(
         ".errors",
         ".layout",
         ".params",
+        ".places",
         ".provenance",
         ".registry",
         ".section",

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from equipoise.console import log
 from equipoise.errors import UserError
-from equipoise.media.ffmpeg import MediaError, version
+from equipoise.media.errors import MediaError
+from equipoise.media.version import decoder
 from equipoise.modalities.base import readers
 from equipoise.modalities.sample import Readers, read_present
 from equipoise.models.card import ModelCard
@@ -193,7 +194,7 @@ def predict(
     log.info(
         "%s: %s on %s, seed %d, epoch %d; reads %s; %s, %s",
         *(folder, card.method, card.dataset, card.seed, card.epoch, ", ".join(card.modalities)),
-        *(where, version().partition(" Copyright")[0]),
+        *(where, decoder()),
     )
     return ClipPredictions(loaded, clips, how, where, batch_size, cores)
 
