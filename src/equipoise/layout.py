@@ -28,17 +28,18 @@ STAGES = tuple(CELL)
 FOLDERS = tuple(
     Path(name)
     for name in (
-        *("data/raw", "data/features", "data/splits", "models/warmup", "models/train"),
-        *("results/gap", "results/search", "results/evaluate"),
-        *("state/download", "state/extract", "state/warmup", "state/search", "state/train"),
+        *("data/raw", "data/features", "data/splits", "data/embeddings"),
+        *("models/warmup", "models/train", "results/gap", "results/search", "results/evaluate"),
+        *("state/download", "state/extract", "state/embed", "state/warmup", "state/search"),
+        "state/train",
     )
 )
 #: All that stages write, and what tells of them.
 WRITTEN = tuple(
     Path(name)
     for name in (
-        *("data/code", "data/raw", "data/features", "data/splits", "models", "results", "state"),
-        *("logs", "benchmarks/snakemake", "mlruns", "mlartifacts"),
+        *("data/code", "data/raw", "data/features", "data/splits", "data/embeddings"),
+        *("models", "results", "state", "logs", "benchmarks/snakemake", "mlruns", "mlartifacts"),
     )
 )
 #: What belongs to the tools.
