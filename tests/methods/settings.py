@@ -23,6 +23,8 @@ ROWS = [
     Row("joint-weighted"),
     Row("joint-film"),
     Row("joint-gated"),
+    Row("joint-simbamm"),
+    Row("simbamm-late_transformer", {"layers": 1, "feedforward": 32, "heads": 2, "dropout": 0.1}),
     Row("unimodal-separate"),
     Row("lfm-heuristic"),
     Row("gblending-online", {"super_epoch": 2}),
