@@ -26,6 +26,8 @@ ROWS = [
     Row("joint-simbamm"),
     Row("simbamm-late_transformer", {"layers": 1, "feedforward": 32, "heads": 2, "dropout": 0.1}),
     Row("unimodal-separate"),
+    Row("tcmax-total_correlation"),
+    Row("dgl-disentangled"),
     Row("lfm-heuristic"),
     Row("gblending-online", {"super_epoch": 2}),
     Row("mla-paper"),
