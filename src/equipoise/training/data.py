@@ -12,7 +12,7 @@ from torch import Tensor
 
 from equipoise import files
 from equipoise.errors import UserError
-from equipoise.methods.base import Batch
+from equipoise.methods.base import Batch, Plan
 from equipoise.models.inputs import (
     Normalisation,
     affine,
@@ -22,6 +22,7 @@ from equipoise.models.inputs import (
     shift,
     statistics,
 )
+from equipoise.training.order import arranged, mixed, permutation
 from equipoise.training.source import Raw, Source, Store, open_source, slabs
 
 SUBSETS = ("train", "val", "test")
@@ -65,17 +66,6 @@ def split_digest(splits: Mapping[str, Indices], sample_ids: Sequence[str]) -> st
     return files.digest(
         {side: [sample_ids[row] for row in splits[side].tolist()] for side in ("train", "val")}
     )
-
-
-def cut(rows: Tensor, batch_size: int) -> list[Tensor]:
-    """Cut rows into batches; a last batch of one sample joins the one before.
-
-    Batch statistics of a single sample are not defined.
-    """
-    batches = list(torch.split(rows, batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
 
 
 @dataclass(frozen=True)
@@ -141,27 +131,41 @@ class Data:
         seed: tuple[int, int],
         augmentation: Augmentation,
         start: int = 0,
+        plan: Plan | None = None,
     ) -> Generator[Batch, None, None]:
         """Yield the training batches of one epoch, from batch ``start`` on.
+
+        What ``plan`` says of order, groups and kept modalities holds for the entries of ``rows``.
 
         Order and augmentation are functions of ``seed`` = (seed, epoch) alone: the position in a
         run is (epoch, batch), whatever happened before.
         """
-        generator = torch.Generator().manual_seed(_mixed((*seed, 1)))
-        order = self.order(rows, seed)
+        generator = torch.Generator().manual_seed(mixed((*seed, 1)))
+        plan = plan or Plan()
+        places = arranged(len(rows), batch_size, seed, plan)
+        keep = self._kept(plan, torch.cat(places)) if places else None
         draws = {m: self._draw(m, len(rows), augmentation, generator) for m in self.modalities}
-        batches = cut(order, batch_size)
+        batches = [torch.from_numpy(rows)[place] for place in places]
         position = sum(len(index) for index in batches[:start])
         batches = batches[start:]
         for index, raw in zip(batches, self._source.batches(batches), strict=True):
             span = slice(position, position + len(index))
             position += len(index)
-            yield self._batch(index, raw, {m: d[span] for m, d in draws.items() if d is not None})
+            batch = self._batch(index, raw, {m: d[span] for m, d in draws.items() if d is not None})
+            batch.keep = keep and {m: kept[span] for m, kept in keep.items()}
+            yield batch
 
     def order(self, rows: Indices, seed: tuple[int, int]) -> Tensor:
         """Return ``rows`` in the order of the epoch ``seed`` = (seed, epoch)."""
-        generator = torch.Generator().manual_seed(_mixed((*seed, 0)))
-        return torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)]
+        return torch.from_numpy(rows)[permutation(len(rows), seed)]
+
+    def _kept(self, plan: Plan, order: Tensor) -> dict[str, Tensor] | None:
+        """Return ``Plan.keep`` in the order of the epoch: one copy to the device."""
+        if plan.keep is None:
+            return None
+        if any(len(plan.keep[m]) != len(order) for m in self.modalities):
+            raise ValueError(f"the plan does not say of {len(order)} entries what to keep")
+        return {m: torch.from_numpy(kept)[order].to(self.device) for m, kept in plan.keep.items()}
 
     def _draw(
         self, modality: str, count: int, augmentation: Augmentation, generator: torch.Generator
@@ -190,8 +194,3 @@ class Data:
                 inputs[m] = mask_time(prepare(stored, *self._scales[m]), draws[m])
         rows = index.to(self.device, non_blocking=True)
         return Batch(inputs, self._labels[rows], rows)
-
-
-def _mixed(seed: tuple[int, ...]) -> int:
-    """Mix numbers into one seed; a sum would give seed 0, epoch 2 the order of seed 1, epoch 1."""
-    return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -11,7 +11,7 @@ from torch.nn import functional
 from equipoise.methods.base import Batch, Method, Plan
 from equipoise.methods.mla import Options
 from equipoise.models.multimodal import MultimodalClassifier, Output
-from equipoise.training.data import cut
+from equipoise.training.order import cut
 from equipoise.training.run import Run, make_optimizer
 
 
