@@ -138,9 +138,7 @@ def job(stage, method="", seed=0, dataset="toy", code="", **runtime):
 
 
 def warmup_settings(train=TRAIN, model=MODEL):
-    return WarmupJob(
-        model=model, encoders=ENCODERS, augment=AUGMENT, train=train, warmup=WARMUP
-    )
+    return WarmupJob(model=model, encoders=ENCODERS, augment=AUGMENT, train=train, warmup=WARMUP)
 
 
 def train_settings(options=None, warm=False, train=TRAIN, model=MODEL):

@@ -6,7 +6,7 @@ import torch
 import toy_data
 
 from equipoise.errors import UserError
-from equipoise.training.data import Data, cut, read_split
+from equipoise.training.data import Data, read_split
 from equipoise.training.source import Resident, Rows, open_source
 
 CPU = torch.device("cpu")
@@ -52,12 +52,6 @@ def test_a_wrong_split_is_named_with_its_line(tmp_path, lines, says):
 def test_a_missing_split_names_the_stage(tmp_path):
     with pytest.raises(UserError, match="run stage split first"):
         read_split(tmp_path / "split.csv", IDS)
-
-
-def test_a_lonely_last_sample_joins_the_batch_before():
-    assert [len(b) for b in cut(torch.arange(33), 16)] == [16, 17]
-    assert [len(b) for b in cut(torch.arange(34), 16)] == [16, 16, 2]
-    assert [len(b) for b in cut(torch.arange(1), 16)] == [1]
 
 
 def test_an_epoch_visits_every_sample_once_in_an_order_of_its_own():

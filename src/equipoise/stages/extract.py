@@ -83,7 +83,9 @@ def run(job: Job, settings: ExtractJob) -> None:
     paths = [(_shard(scratch, number), len(part)) for number, part in enumerate(source.parts)]
     join(outputs["features"], paths, _plan(job.dataset, source, kept, origin))
     files.write_csv(outputs["rejects"], REJECTS, _reject_rows(source, rejects))
-    facts = extracted.facts(shards.read(path, rows, source.shapes, decoder()) for path, rows in paths)
+    facts = extracted.facts(
+        shards.read(path, rows, source.shapes, decoder()) for path, rows in paths
+    )
     record = _record(job.dataset, source, kept, rejects, origin) | {"facts": facts}
     files.write_json(outputs["record"], record)
     files.write_json(outputs["samples"], extracted.samples(outputs["features"], source.readers))

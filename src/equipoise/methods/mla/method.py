@@ -12,7 +12,7 @@ from equipoise.errors import UserError
 from equipoise.methods.base import Batch, Method, Plan
 from equipoise.methods.mla import Options
 from equipoise.models.multimodal import MultimodalClassifier, Output
-from equipoise.training.data import cut
+from equipoise.training.order import cut
 from equipoise.training.run import Run, make_optimizer
 
 AS_RUN = (0.55, 0.45)
