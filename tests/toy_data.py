@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise import files, layout
+from equipoise import files, layout, registry
 from equipoise.params import Gap, Model, Runtime, SearchJob, Train, TrainJob, Warmup, WarmupJob
 from equipoise.stages.job import Job
 
@@ -104,12 +104,23 @@ def warmup_settings(train=TRAIN, model=MODEL):
     return WarmupJob(model=model, train=train, warmup=WARMUP)
 
 
-def train_settings(options=None, warm=False, train=TRAIN, model=MODEL):
+#: Who teaches, where a method reads a trained run. No key of the table of methods: their tests move
+#: the runs of that table away.
+TEACHER = "unimodal"
+
+
+def is_taught(method):
+    """Whether this method reads a trained run."""
+    return registry.methods()[registry.method_of(method)[0]].needs_teacher
+
+
+def train_settings(options=None, warm=False, train=TRAIN, model=MODEL, teacher=None):
     return TrainJob(
         model=model,
         train=train,
         warmup=WARMUP if warm else None,
         gap=GAP if warm else None,
+        teacher=teacher,
         options=options or {},
     )
 
@@ -137,7 +148,8 @@ def run_train(
 ) -> dict[str, Path]:
     from equipoise.stages import search, train
 
-    told = train_settings(options, warm, **settings)
+    teacher = TEACHER if is_taught(method) else None
+    told = train_settings(options, warm, teacher=teacher, **settings)
     search.run(job("search", method), search_settings(told))
     train.run(job("train", method, seed, **(runtime or {})), told)
     return layout.train("toy", method, str(seed))
