@@ -59,6 +59,8 @@ ROWS = [
     Row("g2d-paper", {"alpha": 0.1}),
     Row("g2d-released_code"),
     Row("pdmp-fixed", {"dominant": 1.5}),
+    Row("masam-paper"),
+    Row("masam-released_code", {"every_encoder": True}),
     Row("gmm-adaptive", warm=True),
     Row("gmm-adaptive-v1", {"beta": 0.0, "scores": "split", "heads": "probe"}, warm=True),
     Row("gmm-purified", {"finetune_epochs": 1, "loss": "adaptive"}, warm=True),
