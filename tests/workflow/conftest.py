@@ -6,13 +6,18 @@ import pytest
 from project_copy import Project, copy_project
 
 PLAIN = {"extract": {}, "split": {}, "model": {}, "train": {}}
-#: Two data sets (one of them a user's folder), both kinds of method, one seed: 23 jobs.
+#: Two data sets (one of them a user's folder), each kind of method, one seed: 29 jobs.
 GRID = {
     "datasets": {
         "keypad": {"download": {"seed": 3}, **PLAIN},
         "mine": {"download": {"folder": "own"}, **PLAIN},
     },
-    "methods": {"from_scratch": {"joint": {}}, "from_warmup": {"gmm-adaptive": {}}},
+    "methods": {
+        "from_scratch": {"joint": {}},
+        "from_warmup": {"gmm-adaptive": {}},
+        "with_teacher": {"umt": {}},
+        "teacher": "joint",
+    },
     "seeds": [0],
     "search": {"trials": 1, "seed": 0, "train": [{"learning_rate": 0.01}], "options": {}},
 }

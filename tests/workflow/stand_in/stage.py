@@ -42,11 +42,16 @@ def inputs(job, settings):
         case "gap":
             return [features, split, warm["weights"], warm["model"]]
         case "search" | "train":
-            more = [warm["weights"], warm["model"], gap["gap"], gap["fit"], gap["subset"]]
-            if job.stage == "search":
-                return [features, split, *(more if settings.train.warmup else [])]
-            chosen = layout.search(job.dataset, job.method)["chosen"]
-            return [features, split, chosen, *(more if settings.warmup else [])]
+            told = settings.train if job.stage == "search" else settings
+            more = (
+                [] if job.stage == "search" else [layout.search(job.dataset, job.method)["chosen"]]
+            )
+            if told.warmup:
+                more += [warm["weights"], warm["model"], gap["gap"], gap["fit"], gap["subset"]]
+            if told.teacher:
+                teacher = layout.train(job.dataset, told.teacher, seed)
+                more += [teacher["weights"], teacher["model"]]
+            return [features, split, *more]
         case "evaluate":
             model = layout.train(job.dataset, job.method, seed)
             return [raw["manifest"], features, split, model["weights"], model["model"]]
