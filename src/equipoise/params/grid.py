@@ -221,6 +221,10 @@ class Params(Section):
         chosen, where = self.datasets[dataset].encoders, f"datasets.{dataset}"
         return encoders(chosen, self.streams_of(dataset), where)
 
+    def embedded(self, dataset: str) -> list[str]:
+        """Modalities of one data set whose encoder is frozen as a whole: stage embed runs it."""
+        return [m for m, one in self.encoders_of(dataset).items() if one.freeze == "body"]
+
     def model_of(self, dataset: str) -> Model:
         """Section ``model`` as it holds for one data set."""
         return merged(self.model, self.datasets[dataset].model, f"datasets.{dataset}.model")
