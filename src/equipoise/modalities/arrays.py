@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from equipoise.errors import nearest
 from equipoise.media.ffmpeg import MediaError
-from equipoise.modalities.axes import ARRAYS, TABLES
+from equipoise.modalities.suffixes import ARRAYS, TABLES
 
 
 def arranged(array: NDArray[Any], axes: str, order: str) -> NDArray[Any]:

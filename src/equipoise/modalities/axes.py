@@ -6,11 +6,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-ARRAYS = (".npy", ".npz", ".mat", ".h5", ".hdf5")
-"""Suffixes of files that hold named arrays."""
-TABLES = (".csv", ".tsv", ".parquet")
-"""Suffixes of files that hold columns: an array with the axes (rows, columns)."""
-
 Axes = Annotated[str, Field(min_length=1)]
 
 

@@ -72,3 +72,23 @@ def png(picture: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(values)).save(buffer, "png")
     return buffer.getvalue()
+
+
+COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f")
+
+
+def lines(values: NDArray[Any], size: tuple[int, int] = (120, 320)) -> bytes:
+    """Return a PNG with one line for each channel of values (T, C); the lowest is at the bottom."""
+    from PIL import Image, ImageDraw
+
+    height, width = size
+    y = values.astype(np.float64)
+    low, high = float(y.min()), float(y.max())
+    y = (height - 3) - (y - low) * ((height - 5) / max(high - low, 1e-9))
+    x = np.linspace(2, width - 3, len(y))
+    picture = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(picture)
+    for channel in range(y.shape[1]):
+        points = list(zip(x.tolist(), y[:, channel].tolist(), strict=True))
+        draw.line(points, fill=COLOURS[channel % len(COLOURS)])
+    return png(np.asarray(picture))

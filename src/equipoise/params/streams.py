@@ -51,9 +51,7 @@ def streams(
     }
 
 
-def _stream(
-    name: str, table: Mapping[str, Any], augment: Mapping[str, Any], where: str
-) -> Stream:
+def _stream(name: str, table: Mapping[str, Any], augment: Mapping[str, Any], where: str) -> Stream:
     here = f"{where}.modalities.{name}"
     if "kind" not in table:
         raise ValueError(f"{here}: kind is missing; one of {', '.join(registry.kinds())}")

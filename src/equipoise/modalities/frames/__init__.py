@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from equipoise.modalities.axes import ARRAYS, Axes, check_axes
+from equipoise.modalities.axes import Axes, check_axes
 from equipoise.modalities.sizes import (
     Both,
     Colour,
@@ -17,13 +17,9 @@ from equipoise.modalities.sizes import (
     check_window,
     grey_depth,
 )
+from equipoise.modalities.suffixes import ARRAYS, VIDEOS
 from equipoise.registry import KindInfo
 from equipoise.section import Positive, Section
-
-VIDEOS = (
-    *(".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
-    *(".ogv", ".ts", ".webm", ".wmv"),
-)
 
 
 class PickSettings(Section):

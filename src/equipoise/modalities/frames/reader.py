@@ -12,9 +12,9 @@ from equipoise.media.ffmpeg import MediaError
 from equipoise.media.wants import Found, Pick, Pictures, Want
 from equipoise.modalities import pictures
 from equipoise.modalities.arrays import arranged, load
-from equipoise.modalities.axes import ARRAYS
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
 from equipoise.modalities.frames import PickSettings, Settings
+from equipoise.modalities.suffixes import ARRAYS
 
 
 class FramesReader(Reader[Settings]):

@@ -6,12 +6,11 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from equipoise.modalities.axes import ARRAYS, Axes, check_axes
+from equipoise.modalities.axes import Axes, check_axes
 from equipoise.modalities.sizes import Both, Colour, Pair, Views, check_views, grey_depth
+from equipoise.modalities.suffixes import ARRAYS, STILLS
 from equipoise.registry import KindInfo
 from equipoise.section import Section
-
-STILLS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tga", ".tif", ".tiff", ".webp")
 
 
 class Settings(Section):

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from equipoise.media.wants import Found, Still, Want
 from equipoise.modalities import pictures
 from equipoise.modalities.arrays import arranged, load
-from equipoise.modalities.axes import ARRAYS
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
 from equipoise.modalities.image import Settings
+from equipoise.modalities.suffixes import ARRAYS
 
 
 class ImageReader(Reader[Settings]):
