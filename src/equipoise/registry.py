@@ -53,6 +53,11 @@ class KindInfo:
     """Suffixes of the files it reads, lower case."""
     inline: Callable[[Any], bool] = lambda settings: False
     """Settings to whether the column of the manifest holds the sample itself, not a path."""
+    words: tuple[str, ...] = ()
+    """Names that columns of this kind often have."""
+    propose: str = ""
+    """``module:function``: some sources (all paths, or all cells) to settings to start from, empty
+    where they are not of this kind; for ``equipoise check``."""
     check: Callable[[Any, Any], None] | None = None
     """Called with settings and augmentation; raises ValueError where they contradict each other."""
 
@@ -259,3 +264,13 @@ def check(kind: type[S], values: Mapping[str, Any], where: str) -> S:
 def without(table: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     """Return a copy of ``table`` without some keys."""
     return {key: value for key, value in table.items() if key not in keys}
+
+
+def is_inline(table: Mapping[str, Any]) -> bool:
+    """Say whether the column of a modality ``{kind, column, ...settings}`` holds the sample itself.
+
+    Raises:
+        ValueError: Unknown kind or setting; one line.
+    """
+    info = kinds()[known_kind(table["kind"], "modality")]
+    return info.inline(check(info.settings, without(table, "kind", "column"), "modality"))

@@ -9,7 +9,7 @@ import torchaudio
 from scipy import stats
 
 from equipoise import registry
-from equipoise.media.ffmpeg import MediaError
+from equipoise.media.errors import MediaError
 from equipoise.media.wants import Found
 from equipoise.modalities.base import reader
 from equipoise.modalities.draws import Dice

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.errors import nearest
-from equipoise.media.ffmpeg import MediaError
+from equipoise.media.errors import MediaError
 from equipoise.modalities.suffixes import ARRAYS, TABLES
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import registry
@@ -150,3 +151,8 @@ def readers(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Reader[Any]]:
         name: reader(name, table["kind"], registry.without(table, "kind", "column"))
         for name, table in tables.items()
     }
+
+
+def finite(array: NDArray[Any]) -> bool:
+    """Say whether every value of an array is finite."""
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.media.ffmpeg import MediaError
+from equipoise.media.errors import MediaError
 
 
 def scaled(picture: NDArray[Any], size: tuple[int, int], fit: str) -> NDArray[np.float32]:

@@ -9,8 +9,7 @@ from pydantic import Field, model_validator
 from equipoise import registry
 from equipoise.errors import UserError, nearest
 from equipoise.params import moved
-from equipoise.section import Name, Section, known, merged
-from equipoise.sections import (
+from equipoise.params.sections import (
     ADDITIVE,
     Compare,
     Encoder,
@@ -25,6 +24,7 @@ from equipoise.sections import (
     Warmup,
 )
 from equipoise.params.streams import Stream, encoders, streams
+from equipoise.section import Name, Section, known, merged
 
 
 class DatasetEntry(Section):

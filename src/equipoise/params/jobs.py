@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from equipoise.params.grid import Params
+from equipoise.params.sections import (
+    Compare,
+    Encoder,
+    Evaluate,
+    Extract,
+    Gap,
+    Model,
+    Split,
+    Train,
+    Warmup,
+)
 from equipoise.section import Section, merged, overlay
-from equipoise.sections import Compare, Evaluate, Extract, Gap, Model, Split, Train, Warmup
 
 
 class DownloadJob(Section):
@@ -101,6 +111,8 @@ def job_settings(params: Params, stage: str, dataset: str = "", method: str = ""
             )
         case "split":
             return params.split_of(dataset)
+        case "embed":
+            return EmbedJob(encoders=params.encoders_of(dataset))
         case "warmup":
             return WarmupJob(
                 **_network(params, dataset), train=params.train_of(dataset), warmup=params.warmup
@@ -156,6 +168,7 @@ JOBS: dict[str, type[Section]] = {
     "download": DownloadJob,
     "extract": ExtractJob,
     "split": Split,
+    "embed": EmbedJob,
     "warmup": WarmupJob,
     "gap": Gap,
     "search": SearchJob,

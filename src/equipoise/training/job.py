@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,9 @@ from equipoise import files, layout, registry
 from equipoise.console import log
 from equipoise.errors import UserError
 from equipoise.methods.base import Method, create
+from equipoise.modalities.normalise import Normalisation
 from equipoise.models.build import build_model
 from equipoise.models.card import ModalityCard, ModelCard
-from equipoise.models.inputs import Normalisation
 from equipoise.models.multimodal import MultimodalClassifier
 from equipoise.params import TrainJob, WarmupJob
 from equipoise.stages.job import Job
@@ -29,7 +28,7 @@ from equipoise.training.world import current, local_size, own_device
 
 if TYPE_CHECKING:
     from equipoise.gap.artefacts import GapArtefacts
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.inputs import Inputs
 
 
 @dataclass
@@ -50,7 +49,7 @@ def train_model(
     last_epoch: int,
     outputs: Mapping[str, Path],
     start: Start,
-    store: FeatureStore,
+    store: Inputs,
 ) -> None:
     """Train method ``key`` on the features in ``store`` and write the final files.
 
@@ -87,7 +86,7 @@ def make_trainer(
     options: Mapping[str, Any],
     last_epoch: int,
     start: Start,
-    store: FeatureStore,
+    store: Inputs,
 ) -> Trainer:
     """Build everything that training method ``key`` on the features in ``store`` needs.
 
@@ -101,7 +100,7 @@ def make_trainer(
     return Trainer(run, method, checkpoints)
 
 
-def start_of(job: Job, settings: TrainJob, store: FeatureStore) -> Start:
+def start_of(job: Job, settings: TrainJob, store: Inputs) -> Start:
     """Return where a run of the method of ``job`` starts: from scratch or from the warm-up.
 
     Raises:
@@ -125,7 +124,7 @@ def _make_run(
     method: Method[Any],
     start: Start,
     last_epoch: int,
-    store: FeatureStore,
+    store: Inputs,
 ) -> Run:
     device = own_device(job.runtime.device)
     make_deterministic(device, job.threads // local_size())
@@ -135,11 +134,13 @@ def _make_run(
     warm_weights = layout.warmup(job.dataset, str(job.seed))["weights"]
     warm = start.warm
     normalisation = _normalisation(warm, store, warm_weights) if warm else None
-    data = Data(store, splits, device, job.runtime.resident_gib, normalisation)
+    gib = job.runtime.resident_gib
+    data = Data(store, splits, device, gib, normalisation, settings.augment)
     seed_everything(job.seed)
     fusion = method.fusion(settings.model.fusion)
     width, classes = settings.model.features, len(data.classes)
-    model = build_model(data.shapes, settings.model.encoders, fusion, width, classes)
+    given = data.streams.inputs
+    model = build_model(given, settings.encoders, fusion, width, classes, store.embedded)
     if warm is not None:
         _continue_from(model, warm, warm_weights)
     model.to(device)
@@ -176,7 +177,7 @@ def check_modalities(key: str, modalities: list[str]) -> None:
         )
 
 
-def _normalisation(warm: LoadedModel, store: FeatureStore, path: Path) -> dict[str, Normalisation]:
+def _normalisation(warm: LoadedModel, store: Inputs, path: Path) -> dict[str, Normalisation]:
     cards = warm.card.modalities
     if sorted(cards) != sorted(store.modalities) or warm.card.classes != list(store.classes):
         raise UserError(
@@ -199,7 +200,7 @@ def _continue_from(model: MultimodalClassifier, warm: LoadedModel, path: Path) -
     model.load_state_dict({name: value for name, value in weights.items() if name in wanted})
 
 
-def _state(job: Job, settings: WarmupJob | TrainJob, store: FeatureStore) -> Path:
+def _state(job: Job, settings: WarmupJob | TrainJob, store: Inputs) -> Path:
     """Return the folder of the checkpoints; other code, settings or data never resume from it."""
     inputs: dict[str, Any] = {"settings": settings.model_dump(mode="json"), "code": job.code}
     inputs["split"] = files.sha256(layout.split(job.dataset)["split"])
@@ -217,7 +218,7 @@ def _card(
     key: str,
     options: Mapping[str, Any],
     run: Run,
-    store: FeatureStore,
+    store: Inputs,
 ) -> dict[str, Any]:
     data = run.data
     return {
@@ -226,22 +227,25 @@ def _card(
         "method": key,
         "options": dict(options),
         "seed": job.seed,
-        "modalities": {
-            m: ModalityCard(
-                encoder=settings.model.encoders[m],
-                shape=data.shapes[m],
-                normalisation=data.normalisation[m],
-            )
-            for m in data.modalities
-        },
+        "modalities": {m: _modality(m, settings, run, store) for m in data.modalities},
         "fusion": run.model.fusion.name,
         "features": settings.model.features,
         "classes": data.classes,
-        "extract": json.loads(store.attributes["extract"]),
         "selection": settings.train.selection,
         "split_digest": split_digest(data.splits, data.sample_ids),
         "settings": settings.model_dump(mode="json"),
     }
+
+
+def _modality(name: str, settings: WarmupJob | TrainJob, run: Run, store: Inputs) -> ModalityCard:
+    return ModalityCard(
+        table=dict(store.tables[name]),
+        augment=settings.augment.get(name, {}),
+        encoder=settings.encoders[name],
+        shape=store.shape(name),
+        normalisation=run.data.streams.normalisation[name],
+        embedded=name in store.embedded,
+    )
 
 
 def _write(outputs: Mapping[str, Path], card: dict[str, Any], best: Best, trainer: Trainer) -> None:

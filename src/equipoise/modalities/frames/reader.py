@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.media.ffmpeg import MediaError
+from equipoise.media.errors import MediaError
 from equipoise.media.wants import Found, Pick, Pictures, Want
 from equipoise.modalities import pictures
 from equipoise.modalities.arrays import arranged, load
@@ -92,3 +93,11 @@ def array_pick(pick: PickSettings, frames: int, rate: float | None) -> list[int]
 def _repeated(frames: int, pick: PickSettings) -> float:
     """Return the share of the stored frames that stand there for want of others."""
     return max(0.0, 1 - frames / pick.frames) if frames else 0.0
+
+
+def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
+    """Return settings to start from; none for arrays: nothing tells a picture from a signal."""
+    for source in sources:
+        if not isinstance(source, Path) or source.suffix.lower() in ARRAYS:
+            return {}
+    return {"pick": {"even": 8}, "size": 112, "fit": "crop"}

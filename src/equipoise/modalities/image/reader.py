@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +51,11 @@ class ImageReader(Reader[Settings]):
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the picture."""
         return Shown(png=pictures.png(stored))
+
+
+def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
+    """Return settings to start from; none for arrays: nothing tells a picture from a signal."""
+    for source in sources:
+        if not isinstance(source, Path) or source.suffix.lower() in ARRAYS:
+            return {}
+    return {"size": 112, "fit": "crop"}

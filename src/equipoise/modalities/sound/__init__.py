@@ -111,6 +111,8 @@ KIND = KindInfo(
     reader="equipoise.modalities.sound.reader:SoundReader",
     feed="equipoise.modalities.sound.feed:SoundFeed",
     layout=lambda s: "waveform" if s.features == "waveform" else "spectrogram",
+    words=("audio", "speech"),
+    propose="equipoise.modalities.sound.reader:propose",
     encoder="conv_spectrogram",
     suffixes=SOUNDS,
     check=_check,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.media import wants
-from equipoise.media.ffmpeg import MediaError
+from equipoise.media.errors import MediaError
 from equipoise.modalities import pictures
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
 from equipoise.modalities.sound import KIND, Settings
@@ -74,3 +76,21 @@ def features(sound: NDArray[np.float32], settings: Settings) -> NDArray[np.float
         return log_mel(sound, rate, window, hop, (settings.n_mels, settings.f_min or 0.0, high))
     low = 20.0 if settings.f_min is None else settings.f_min
     return kaldi(sound, rate, window, hop, (settings.n_mels, low, high), settings.taper)
+
+
+def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
+    """Return settings to start from: all of the longest of some recordings."""
+    from equipoise.media.decode import decode
+
+    lengths = []
+    for source in sources:
+        if not isinstance(source, Path):
+            return {}
+        try:
+            found = decode(source, {"sound": wants.Sound(16000, 0.01)})
+        except MediaError:
+            continue
+        lengths.append(found["sound"].seconds)
+    if not lengths:
+        return {}
+    return {"rate": 16000, "seconds": math.ceil(10 * max(lengths)) / 10, "n_fft": 400, "hop": 160}
