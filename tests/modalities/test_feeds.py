@@ -8,8 +8,8 @@ from equipoise.errors import UserError
 from equipoise.modalities.base import reader
 from equipoise.modalities.feed import feed
 from equipoise.modalities.normalise import moments
-from equipoise.modalities.sound.feed import mask_time
-from equipoise.modalities.views import shift
+from equipoise.modalities.sound.feed import mask
+from equipoise.modalities.views import moved
 
 CPU = torch.device("cpu")
 
@@ -54,19 +54,18 @@ def test_statistics_refuse_what_is_not_a_number_and_nothing_at_all():
         moments([], 1, "m")
 
 
-@pytest.mark.parametrize("shape", [(4, 5, 3), (2, 4, 5, 3)])
-def test_a_shift_moves_each_sample_by_its_own_offset_and_repeats_the_border(shape):
-    pictures = torch.arange(2 * int(np.prod(shape))).reshape(2, *shape)
-    moved = shift(pictures, torch.tensor([[1, -2], [0, 0]]))
-    assert torch.equal(moved[1], pictures[1])
+def test_a_shift_moves_each_sample_by_its_own_offset_and_repeats_the_border():
+    pictures = torch.arange(2 * 2 * 4 * 5 * 3).reshape(2, 2, 4, 5, 3)
+    shifted = moved(pictures, {"shift": torch.tensor([[1, -2], [0, 0]])})
+    assert torch.equal(shifted[1], pictures[1])
     for row in range(4):
         for column in range(5):
-            source = pictures[0, ..., max(row - 1, 0), min(column + 2, 4), :]
-            assert torch.equal(moved[0, ..., row, column, :], source)
+            source = pictures[0, :, max(row - 1, 0), min(column + 2, 4), :]
+            assert torch.equal(shifted[0, :, row, column, :], source)
 
 
 def test_a_time_mask_blanks_its_span_only():
     x = torch.ones(2, 3, 10)
-    masked = mask_time(x, torch.tensor([[0.2, 0.3], [0.5, 0.0]]))
+    masked = mask(x, torch.tensor([[[0.2, 0.3]], [[0.5, 0.0]]]), -1)
     assert masked[0, 0].tolist() == [1, 1, 0, 0, 0, 1, 1, 1, 1, 1]
     assert torch.equal(masked[1], x[1])

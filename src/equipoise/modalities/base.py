@@ -87,7 +87,17 @@ class Reader(ABC, Generic[SettingsT]):
 
     @abstractmethod
     def input(self) -> Input:
-        """Return what an encoder gets."""
+        """Return what an encoder would get of a whole sample; ``Feed.input``: what it gets."""
+
+    def identity(self) -> dict[str, str]:
+        """Return what a stored sample depends on beside the settings and the source.
+
+        Name to version or sha256: files of a tokenizer, the library that computes a flow.
+
+        Raises:
+            UserError: It is not there.
+        """
+        return {}
 
     def want(self, source: Path | str) -> Want | None:
         """Return what is wanted of the media file ``source``; None: :meth:`read` opens it."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equipoise import registry
-from equipoise.modalities.base import Reader
+from equipoise.modalities.base import Input, Reader
 from equipoise.modalities.draws import Dice
 from equipoise.modalities.normalise import Normalisation, affine, moments
 from equipoise.section import Section
@@ -39,6 +39,10 @@ class Feed(ABC, Generic[AugmentT]):
         self.reader = reader
         self.augment = augment
         self._scale = self._offset = torch.zeros(0)
+
+    def input(self) -> Input:
+        """Return what the encoder gets: what is stored, less what :meth:`prepare` leaves out."""
+        return self.reader.input()
 
     def statistics(self, slabs: Iterable[NDArray[Any]]) -> Normalisation:
         """Return mean and standard deviation of stored samples, in slabs (n, *shape).

@@ -82,7 +82,7 @@ def embedders(
         if one.freeze != "body" or m not in feeds:
             continue
         feed = feeds[m]
-        encoder = build_encoder(one, feed.reader.input(), 1)
+        encoder = build_encoder(one, feed.input(), 1)
         weights = load_weights(encoder, one.weights)
         known = weights.normalisation(feed)
         normalisation = known or measured({m: feed}, store, train)[m]

@@ -40,7 +40,7 @@ class Streams:
     ) -> None:
         self.feeds = dict(feeds)
         self.normalisation = {m: normalisation[m] for m in feeds}
-        self.inputs = {m: feed.reader.input() for m, feed in feeds.items()}
+        self.inputs = {m: feed.input() for m, feed in feeds.items()}
         self._device = device
         for m, one in feeds.items():
             one.bind(self.normalisation[m], device)
