@@ -77,7 +77,11 @@ def changed(path: str, value: object) -> dict:
         ),
         ("methods/from_warmup", {"joint": {}}, "'joint' stands in from_scratch and in from_warmup"),
         ("datasets", {"keypda": STREAMS}, "no such data set; did you mean 'keypad'?"),
-        ("datasets", {"keypad": STREAMS | {"extract": {"shard_row": 1}}}, "did you mean 'shard_rows'?"),
+        (
+            "datasets",
+            {"keypad": STREAMS | {"extract": {"shard_row": 1}}},
+            "did you mean 'shard_rows'?",
+        ),
         ("datasets", {"keypad": STREAMS | {"splt": {}}}, "did you mean 'split'?"),
         ("datasets", {"mine": STREAMS | {"download": {"folder": "x", "y": 1}}}, "y: unknown key"),
         ("datasets", {}, "datasets: "),
@@ -187,7 +191,9 @@ def test_overlay_replaces_grids_and_merges_the_rest(tmp_path: Path) -> None:
     base = tmp_path / "params.yaml"
     base.write_text(json.dumps(GOOD | {"train": {"epochs": 30, "batch_size": 16}}))
     extra = tmp_path / "extra.yaml"
-    extra.write_text(f"datasets: {{avdigits: {json.dumps(STREAMS)}}}\ntrain: {{epochs: 7, learning_rate: 1e-3}}\n")
+    extra.write_text(
+        f"datasets: {{avdigits: {json.dumps(STREAMS)}}}\ntrain: {{epochs: 7, learning_rate: 1e-3}}\n"
+    )
     merged = params.load(base, [extra])
     assert list(merged.datasets) == ["avdigits"]
     assert merged.method_names == ["joint", "lfm-heuristic"]
@@ -196,9 +202,7 @@ def test_overlay_replaces_grids_and_merges_the_rest(tmp_path: Path) -> None:
 
 
 def test_a_data_set_changes_its_own_sections_only() -> None:
-    tree = changed(
-        "datasets", {"keypad": STREAMS | {"train": {"epochs": 3}}, "avdigits": STREAMS}
-    )
+    tree = changed("datasets", {"keypad": STREAMS | {"train": {"epochs": 3}}, "avdigits": STREAMS})
     checked = params.parse(params.Params, tree, "params.yaml")
     assert checked.train_of("keypad").epochs == 3
     assert checked.train_of("avdigits").epochs == checked.train.epochs != 3
