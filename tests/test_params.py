@@ -192,7 +192,8 @@ def test_overlay_replaces_grids_and_merges_the_rest(tmp_path: Path) -> None:
     base.write_text(json.dumps(GOOD | {"train": {"epochs": 30, "batch_size": 16}}))
     extra = tmp_path / "extra.yaml"
     extra.write_text(
-        f"datasets: {{avdigits: {json.dumps(STREAMS)}}}\ntrain: {{epochs: 7, learning_rate: 1e-3}}\n"
+        f"datasets: {{avdigits: {json.dumps(STREAMS)}}}\n"
+        "train: {epochs: 7, learning_rate: 1e-3}\n"
     )
     merged = params.load(base, [extra])
     assert list(merged.datasets) == ["avdigits"]

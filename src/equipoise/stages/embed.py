@@ -49,8 +49,11 @@ def run(job: Job, settings: EmbedJob) -> None:
         }
         embedders = _embedders(job, settings, store) if frozen else {}
         attributes["modalities"] = json.dumps({m: store.tables[m] for m in embedders})
-        weights = {m: one.weights for m, one in embedders.items()}
-        attributes["weights"] = json.dumps(weights, sort_keys=True)
+        made_with = {
+            m: {"weights": one.origin.model_dump(), "before": one.normalisation.model_dump()}
+            for m, one in embedders.items()
+        }
+        attributes["made_with"] = json.dumps(made_with, sort_keys=True)
         state = layout.state("embed", job.dataset)
         scratch = state / files.digest(attributes)
         plan = _plan(store, embedders, attributes)
@@ -64,7 +67,7 @@ def run(job: Job, settings: EmbedJob) -> None:
                 paths.append((path, stop - start))
                 bar.advance(stop - start)
         join(outputs["embeddings"], paths, plan)
-        record = {"samples": len(store), "weights": weights, "shapes": _shapes(plan)}
+        record = {"samples": len(store), "made_with": made_with, "shapes": _shapes(plan)}
     files.write_json(outputs["record"], {"dataset": job.dataset, **record})
     shutil.rmtree(state, ignore_errors=True)
     log.info(
