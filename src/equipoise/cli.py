@@ -277,7 +277,8 @@ def _predict(options: argparse.Namespace) -> int:
         dict(options.set),
     )
     if options.output is not None:
-        used = {path for clip in predictions.clips for path in clip.files.values()}
+        sources = (source for clip in predictions.clips for source in clip.sources.values())
+        used = {source for source in sources if isinstance(source, Path)}
         places.expect_output(options.output, [options.model, *options.paths, *sorted(used)])
     failed = output.write(predictions, options.output, style)
     if failed:

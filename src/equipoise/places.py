@@ -189,15 +189,16 @@ def _leading_elsewhere(folder: Path) -> Iterator[Path]:
 
 def _named(folder: Path) -> Iterator[Path]:
     """Yield the files that a manifest names; what is wrong with it, stage download says."""
-    from equipoise.data.manifest import SOURCES
+    from equipoise.data.manifest import REQUIRED
 
     try:
         with (folder / "manifest.csv").open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file)
             header = [name.strip() for name in next(rows)]
-            columns = [n for n, name in enumerate(header) if name in SOURCES]
+            columns = [n for n, name in enumerate(header) if name not in REQUIRED]
             for row in rows:
-                yield from (folder / row[n] for n in columns if n < len(row) and row[n])
+                cells = (row[n] for n in columns if n < len(row) and row[n])
+                yield from (folder / cell for cell in cells if os.path.lexists(folder / cell))
     except (OSError, ValueError, csv.Error, StopIteration):
         return
 

@@ -99,6 +99,9 @@ class MethodInfo:
     """Fewest and most modalities it can work with (None: any number)."""
     needs_warmup: bool = False
     """It reads the posteriors of stage gap, so it can only stand in ``methods.from_warmup``."""
+    needs_teacher: bool = False
+    """It reads a trained run of the grid (``methods.teacher``), so it can only stand in
+    ``methods.with_teacher``, where no other method may."""
     state: str = "none"
     """Extra state kept in a checkpoint, in words."""
     check: Callable[[str, Any, Params], None] | None = None
@@ -185,7 +188,7 @@ def describe_methods() -> dict[str, dict[str, Any]]:
             "paper": info.paper,
             "variants": list(info.variants),
             "modalities": _count(*info.modalities),
-            "stands_in": "from_warmup" if info.needs_warmup else "from_scratch or from_warmup",
+            "stands_in": " or ".join(tables(info)),
             "state": info.state,
             "options": {
                 key: {
@@ -197,6 +200,13 @@ def describe_methods() -> dict[str, dict[str, Any]]:
         }
         for name, info in methods().items()
     }
+
+
+def tables(info: MethodInfo) -> tuple[str, ...]:
+    """Return the tables of ``methods`` in params.yaml that a method may stand in."""
+    if info.needs_teacher:
+        return ("with_teacher",)
+    return ("from_warmup",) if info.needs_warmup else ("from_scratch", "from_warmup")
 
 
 def _count(least: int, most: int | None) -> str:
@@ -219,8 +229,10 @@ def check_method(
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     info = methods()[name]
-    if info.needs_warmup and start != "from_warmup":
-        raise ValueError(f"{where}: {name!r} reads the modality gaps; move it to from_warmup")
+    if start not in (allowed := tables(info)):
+        reads = "the modality gaps" if info.needs_warmup else "no trained run"
+        reads = "a trained run" if info.needs_teacher else reads
+        raise ValueError(f"{where}: {name!r} reads {reads}; move it to {allowed[0]}")
     checked = check(info.options, options, where)
     if info.check is not None and params is not None:
         try:

@@ -6,6 +6,8 @@ A new method needs a row here for each of its variants, and nothing else.
 from dataclasses import dataclass, field
 from typing import Any
 
+import toy_data
+
 
 @dataclass(frozen=True)
 class Row:
@@ -15,6 +17,13 @@ class Row:
     options: dict[str, Any] = field(default_factory=dict)
     warm: bool = False
     """It continues from the warm-up."""
+
+    @property
+    def start(self) -> str:
+        """The table of ``methods`` in params.yaml that it is tried in."""
+        if toy_data.is_taught(self.key):
+            return "with_teacher"
+        return "from_warmup" if self.warm else "from_scratch"
 
 
 ROWS = [
@@ -55,6 +64,18 @@ ROWS = [
     Row("moddrop-paper", {"from_epoch": 1}),
     Row("moddrop-released_code", {"from_epoch": 2}),
     Row("moddrop-fixed", {"from_epoch": 1}),
+    Row("umt-mse"),
+    Row("smp-paper"),
+    Row("smp-released_code", {"ranking": "run", "solo_epochs": 1}),
+    Row("g2d-paper", {"alpha": 0.1}),
+    Row("g2d-released_code"),
+    Row("pdmp-fixed", {"dominant": 1.5}),
+    Row("masam-paper"),
+    Row("masam-released_code", {"every_encoder": True}),
+    Row("smv-sample_level", {"warmup_epochs": 1}),
+    Row("smv-modality_level", {"warmup_epochs": 1, "part_ratio": 0.5}),
+    Row("remix-paper", {"warmup_epochs": 1}),
+    Row("remix-released_code", {"warmup_epochs": 1}),
     Row("gmm-adaptive", warm=True),
     Row("gmm-adaptive-v1", {"beta": 0.0, "scores": "split", "heads": "probe"}, warm=True),
     Row("gmm-purified", {"finetune_epochs": 1, "loss": "adaptive"}, warm=True),

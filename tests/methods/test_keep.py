@@ -9,7 +9,7 @@ import torch
 
 from equipoise.methods.base import Method
 from equipoise.models import fusion as fusions
-from equipoise.params import Section
+from equipoise.section import Section
 
 
 @pytest.mark.parametrize("fusion", sorted(set(fusions.FUSIONS) - {"late"}))

@@ -49,7 +49,7 @@ def test_every_equation_leads_to_a_function_that_exists(name):
     everywhere = set().union(*(defined(path) for path in SOURCE.rglob("*.py")))
     for row in rows:
         where = row[-1]
-        names = re.findall(r"`([A-Za-z_.]+)`", where)
+        names = re.findall(r"`([\w.]+)`", where)
         assert names, row
         assert everywhere.issuperset(names), f"{name}: {where}"
         files = re.findall(r"([\w/]+\.py)", where)

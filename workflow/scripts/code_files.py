@@ -69,6 +69,8 @@ def code_files(
     continued = stage in ("search", "train") and method in parameters.methods.from_warmup
     if stage in ("warmup", "gap") or continued:
         keys.append(WARMUP)
+    if stage in ("search", "train") and method in parameters.methods.with_teacher:
+        keys.append(parameters.methods.teacher)
     for name, _, _ in map(registry.method_of, keys):
         plugin, _, _ = registry.methods()[name].plugin.partition(":")
         modules += [f"equipoise.methods.{name}", plugin]

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from equipoise.errors import nearest
-from equipoise.params import Section
+from equipoise.section import Section
 
 Urls = Annotated[list[str], Field(min_length=1)]
 

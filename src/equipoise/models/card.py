@@ -52,6 +52,8 @@ class ModelCard(Section):
     split_digest: str
     """Of the names of its training and validation samples."""
     weights_sha256: str
+    teacher_sha256: str = ""
+    """Of the weights of the run that taught it, that of ``settings.teacher``; empty: none did."""
 
     def expect_split(self, digest: str) -> None:
         """Refuse a split other than the one of the training: it may test on trained samples.

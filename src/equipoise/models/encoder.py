@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
 
 from torch import Tensor, nn
 
@@ -21,6 +22,11 @@ class Encoder(nn.Module):
         width: Length E of what :meth:`embed` returns.
         features: D.
     """
+
+    published: ClassVar[Mapping[str, str]] = {}
+    """Beginnings of the names of weights as they are published, to ours ('': not wanted)."""
+    entry: ClassVar[str] = ""
+    """Name of the weights (O, C, ...) that read the C channels of a picture."""
 
     def __init__(self, width: int, features: int) -> None:
         super().__init__()
@@ -77,3 +83,12 @@ class Projection(Encoder):
 def projection(width: int, features: int) -> nn.Module:
     """Return the last part of every encoder: one linear layer and a ReLU."""
     return nn.Sequential(nn.Linear(width, features), nn.ReLU())
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean (B, W) of values (B, L, W) over positions where the mask (B, L) is 1.
+
+    0 where no position is.
+    """
+    weights = mask[:, :, None].to(values.dtype)
+    return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)

@@ -101,5 +101,10 @@ def _encoder(given: str | Encoder | None, stream: Stream, where: str) -> Encoder
         known(part, info.parts, f"{here}.rates: part of {encoder.name!r}")
     if encoder.freeze != "none" and encoder.freeze not in info.parts:
         raise ValueError(f"{here}.freeze: {encoder.name!r} has no {encoder.freeze}")
+    if encoder.freeze == "body" and stream.augment != type(stream.augment)():
+        raise ValueError(
+            f"{here}.freeze: stage embed runs {encoder.name!r} once, so that nothing of "
+            f"{where}.augment.{stream.name} can be random; leave one of them out"
+        )
     options = registry.check(info.options, encoder.options, f"{here}.options")
     return encoder.model_copy(update={"options": options.model_dump(mode="json")})

@@ -24,6 +24,7 @@ from equipoise.training.inference import LoadedModel, load_model
 from equipoise.training.loop import Best, Row, Trainer
 from equipoise.training.run import Run, make_optimizer
 from equipoise.training.shares import share
+from equipoise.training.teacher import expect_same, freeze, load_teacher, weights_of
 from equipoise.training.world import current, local_size, own_device
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Start:
     warm: LoadedModel | None = None
     """The warmed-up model to continue from."""
     gap: GapArtefacts | None = None
+    teacher: LoadedModel | None = None
+    """The trained run that the method reads."""
 
 
 def train_model(
@@ -69,7 +72,8 @@ def train_model(
         best = trainer.fit(on_epoch)
         if not trainer.run.world.first:
             return
-        _write(outputs, _card(job, settings, key, options, trainer.run, store), best, trainer)
+        card = _card(job, settings, key, options, trainer.run, store)
+        _write(outputs, card, best, trainer)
         for path in outputs.values():
             tracked.artifact(path)
     if job.code:
@@ -94,6 +98,9 @@ def make_trainer(
         UserError: Settings, features and split do not belong together.
     """
     check_modalities(key, list(store.modalities))
+    name, _, _ = registry.method_of(key)
+    if registry.methods()[name].needs_teacher and start.teacher is None:
+        raise UserError(f"method {name!r} reads a trained run; put it in methods.with_teacher")
     method = create(key, options)
     run = _make_run(job, settings, method, start, last_epoch, store)
     checkpoints = Checkpoints(_state(job, settings, store), job.runtime.checkpoint_seconds)
@@ -101,15 +108,16 @@ def make_trainer(
 
 
 def start_of(job: Job, settings: TrainJob, store: Inputs) -> Start:
-    """Return where a run of the method of ``job`` starts: from scratch or from the warm-up.
+    """Return where a run of the method of ``job`` starts, with what it reads of other runs.
 
     Raises:
-        UserError: The files of the warm-up or of stage gap are missing or damaged.
+        UserError: The files of the warm-up, of stage gap or of the teacher are missing or damaged.
     """
     from equipoise.gap.artefacts import read_gap
 
     if settings.warmup is None or settings.gap is None:
-        return Start()
+        teacher = settings.teacher
+        return Start(teacher=load_teacher(job, teacher) if teacher else None)
     seed = str(job.seed)
     return Start(
         first_epoch=settings.warmup.epochs + 1,
@@ -146,6 +154,10 @@ def _make_run(
     model.to(device)
     world = current()
     share(model.encoders, world)
+    if start.teacher is not None:
+        cards, digest = modality_cards(data, settings, store), split_digest(splits, data.sample_ids)
+        expect_same(start.teacher.card, cards, width, data.classes, digest)
+        freeze(start.teacher, device, world)
     return Run(
         model=model,
         optimizer=make_optimizer(list(model.parameters()), settings.train),
@@ -157,6 +169,7 @@ def _make_run(
         last_epoch=last_epoch,
         phase=job.stage,
         gap=start.gap,
+        teacher=start.teacher,
         world=world,
     )
 
@@ -208,8 +221,27 @@ def _state(job: Job, settings: WarmupJob | TrainJob, store: Inputs) -> Path:
     warm = layout.warmup(job.dataset, str(job.seed))["weights"]
     if isinstance(settings, TrainJob) and settings.warmup is not None:
         inputs["warmup"] = files.sha256(warm)
+    if isinstance(settings, TrainJob) and settings.teacher is not None:
+        inputs["teacher"] = files.sha256(weights_of(job, settings.teacher))
     cell = layout.checkpoints(job.stage, job.dataset, job.method, str(job.seed))
     return cell / files.digest(inputs)
+
+
+def modality_cards(
+    data: Data, settings: WarmupJob | TrainJob, store: Inputs
+) -> dict[str, ModalityCard]:
+    """Return what a model that is trained on ``data`` must know of each modality."""
+    return {
+        m: ModalityCard(
+            table=dict(store.tables[m]),
+            augment=settings.augment.get(m, {}),
+            encoder=settings.encoders[m],
+            shape=store.shape(m),
+            normalisation=data.streams.normalisation[m],
+            embedded=m in store.embedded,
+        )
+        for m in data.modalities
+    }
 
 
 def _card(
@@ -227,25 +259,15 @@ def _card(
         "method": key,
         "options": dict(options),
         "seed": job.seed,
-        "modalities": {m: _modality(m, settings, run, store) for m in data.modalities},
+        "modalities": modality_cards(data, settings, store),
         "fusion": run.model.fusion.name,
         "features": settings.model.features,
         "classes": data.classes,
         "selection": settings.train.selection,
         "split_digest": split_digest(data.splits, data.sample_ids),
         "settings": settings.model_dump(mode="json"),
+        "teacher_sha256": run.teacher.card.weights_sha256 if run.teacher else "",
     }
-
-
-def _modality(name: str, settings: WarmupJob | TrainJob, run: Run, store: Inputs) -> ModalityCard:
-    return ModalityCard(
-        table=dict(store.tables[name]),
-        augment=settings.augment.get(name, {}),
-        encoder=settings.encoders[name],
-        shape=store.shape(name),
-        normalisation=run.data.streams.normalisation[name],
-        embedded=name in store.embedded,
-    )
 
 
 def _write(outputs: Mapping[str, Path], card: dict[str, Any], best: Best, trainer: Trainer) -> None:

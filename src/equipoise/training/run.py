@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.gap.artefacts import GapArtefacts
+from equipoise.methods.base import Batch
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.params import Train
 from equipoise.training.data import Data, Indices
 from equipoise.training.device import autocast
-from equipoise.training.inference import Predictions, gather
+from equipoise.training.inference import LoadedModel, Predictions, gather
 from equipoise.training.world import World
 
 
@@ -33,6 +34,8 @@ class Run:
     """Name of the stage."""
     gap: GapArtefacts | None = None
     """What stage gap found, in a run that continues from the warm-up."""
+    teacher: LoadedModel | None = None
+    """The trained run that the method reads, in evaluation mode and without gradient."""
     world: World = field(default_factory=World)
     """The processes that share the work. All do the same, but only the first writes files."""
 
@@ -59,6 +62,20 @@ class Run:
                 yield output, batch.labels
         finally:
             self.model.train(training)
+
+    def taught(self, batch: Batch) -> Output:
+        """Return what the teacher predicts for the very inputs of ``batch``, without gradient.
+
+        Its features are those before the fusion; its logits are the ones it predicts by.
+        """
+        assert self.teacher is not None  # noqa: S101  training.job refuses to start without
+        with torch.no_grad(), self.autocast():
+            return self.teacher.method.predict(self.teacher.model(batch.inputs))
+
+    def taught_rows(self, rows: Indices) -> Iterator[tuple[Output, Tensor]]:
+        """Yield what the teacher predicts for ``rows``, not augmented, and their labels."""
+        for batch in self.data.ordered(rows, max(256, self.settings.batch_size)):
+            yield self.taught(batch), batch.labels
 
     def collect(self, rows: Indices) -> Predictions:
         """Return the outputs of ``rows`` as arrays."""

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from equipoise.params import Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 
 class Options(Section):
