@@ -47,8 +47,8 @@ class KindInfo:
     """``module:Class`` of its :class:`equipoise.modalities.feed.Feed` (imported when used)."""
     layout: Callable[[Any], str]
     """Settings to what an encoder is given: a name of :data:`LAYOUTS`."""
-    encoder: str
-    """The encoder where ``datasets.<name>.encoders`` names none."""
+    encoder: Callable[[Any], str]
+    """Settings to the encoder where ``datasets.<name>.encoders`` names none."""
     suffixes: tuple[str, ...] = ()
     """Suffixes of the files it reads, lower case."""
     inline: Callable[[Any], bool] = lambda settings: False

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
-Axes = Annotated[str, Field(min_length=1)]
-
 
 def check_axes(axes: str, letters: str, needed: str = "", repeated: str = "") -> None:
     """Raise ValueError unless ``axes`` names each of ``letters`` at most once, or 1.

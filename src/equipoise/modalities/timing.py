@@ -8,7 +8,9 @@ from torch import Tensor
 from equipoise.modalities.feed import Drawn
 
 
-def roll_and_cut(stored: Tensor, axis: int, steps: int, middle: int, drawn: Drawn) -> Tensor:
+def cut_and_move(
+    stored: Tensor, axis: int, steps: int, middle: int, drawn: Drawn, around: bool
+) -> Tensor:
     """Return ``steps`` steps in time of each sample.
 
     Args:
@@ -17,13 +19,15 @@ def roll_and_cut(stored: Tensor, axis: int, steps: int, middle: int, drawn: Draw
         steps: Steps that are kept.
         middle: Where they begin where nothing was drawn.
         drawn: ``window`` (B,): where they begin; ``shift`` (B,): by how much they are moved to
-            later times, going around.
+            later times.
+        around: What a shift moves out comes in at the other end; else the end value repeats.
     """
     if "shift" not in drawn and "window" not in drawn:
         return stored if stored.shape[axis] == steps else stored.narrow(axis, middle, steps)
     index = torch.arange(steps, device=stored.device).expand(len(stored), steps)
     if "shift" in drawn:
-        index = (index - drawn["shift"][:, None]) % steps
+        index = index - drawn["shift"][:, None]
+        index = index % steps if around else index.clamp(0, steps - 1)
     index = index + (drawn["window"][:, None] if "window" in drawn else middle)
     shape = [len(stored), *[1] * (stored.dim() - 1)]
     shape[axis] = steps

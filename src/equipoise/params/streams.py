@@ -85,7 +85,7 @@ def encoders(
 
 def _encoder(given: str | Encoder | None, stream: Stream, where: str) -> Encoder:
     kind = registry.kinds()[stream.kind]
-    encoder = Encoder(name=kind.encoder) if given is None else given
+    encoder = Encoder(name=kind.encoder(stream.settings)) if given is None else given
     encoder = Encoder(name=encoder) if isinstance(encoder, str) else encoder
     here = f"{where}.encoders.{stream.name}"
     known(encoder.name, registry.encoders(), f"{here}: encoder")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from equipoise.modalities.axes import Axes, check_axes
+from equipoise.modalities.axes import check_axes
 from equipoise.modalities.sizes import (
     Both,
     Colour,
@@ -66,7 +66,7 @@ class Settings(Section):
     when an encoder is given them); null: they are normalised as they are."""
     key: str = ""
     """Of a file of arrays: the name of the array; empty: there is one only."""
-    axes: Axes = "thwc"
+    axes: str = "thwc"
     """Of a file of arrays: its axes in order; t time, h height, w width, c channel, 1 nothing."""
     rate: Annotated[float, Field(gt=0)] | None = None
     """Of a file of arrays: frames in a second (``pick: {every}`` needs it)."""
@@ -98,7 +98,7 @@ KIND = KindInfo(
     layout=lambda settings: "pictures",
     words=("video", "rgb", "clip"),
     propose="equipoise.modalities.frames.reader:propose",
-    encoder="conv_frames",
+    encoder=lambda settings: "conv_frames",
     suffixes=(*VIDEOS, *ARRAYS),
     check=_check,
 )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from equipoise.modalities.axes import Axes, check_axes
+from equipoise.modalities.axes import check_axes
 from equipoise.modalities.sizes import Both, Colour, Pair, Views, check_views, grey_depth
 from equipoise.modalities.suffixes import ARRAYS, STILLS
 from equipoise.registry import KindInfo
@@ -29,7 +29,7 @@ class Settings(Section):
     when an encoder is given them); null: they are normalised as they are."""
     key: str = ""
     """Of a file of arrays: the name of the array; empty: there is one only."""
-    axes: Axes = "hwc"
+    axes: str = "hwc"
     """Of a file of arrays: its axes in order; h height, w width, c channel, 1 nothing."""
 
     @model_validator(mode="after")
@@ -54,7 +54,7 @@ KIND = KindInfo(
     layout=lambda settings: "pictures",
     words=("picture", "photo"),
     propose="equipoise.modalities.image.reader:propose",
-    encoder="conv_frames",
+    encoder=lambda settings: "conv_frames",
     suffixes=(*STILLS, *ARRAYS),
     check=lambda settings, augment: check_views(settings.size, settings.channels, augment),
 )

@@ -113,7 +113,7 @@ KIND = KindInfo(
     layout=lambda s: "waveform" if s.features == "waveform" else "spectrogram",
     words=("audio", "speech"),
     propose="equipoise.modalities.sound.reader:propose",
-    encoder="conv_spectrogram",
+    encoder=lambda settings: "conv_spectrogram",
     suffixes=SOUNDS,
     check=_check,
 )

@@ -13,7 +13,7 @@ from equipoise.modalities.base import Input, Reader
 from equipoise.modalities.draws import Dice
 from equipoise.modalities.feed import Drawn, Feed
 from equipoise.modalities.sound import Augment
-from equipoise.modalities.timing import roll_and_cut
+from equipoise.modalities.timing import cut_and_move
 
 
 class SoundFeed(Feed[Augment]):
@@ -55,7 +55,7 @@ class SoundFeed(Feed[Augment]):
     def prepare(self, stored: Tensor, drawn: Drawn) -> Tensor:
         """Cut, roll, change the loudness, normalise and mask."""
         steps, first = self._shape[-1], (self._stored - self._shape[-1]) // 2
-        values = roll_and_cut(stored, -1, steps, first, drawn)
+        values = cut_and_move(stored, -1, steps, first, drawn, around=True)
         if "gain" in drawn:
             values = self._louder(values.float(), drawn["gain"])
         values = self.normalised(values)
