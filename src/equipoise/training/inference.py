@@ -13,6 +13,7 @@ from torch import Tensor
 from equipoise import files
 from equipoise.errors import UserError
 from equipoise.methods.base import Method, create
+from equipoise.modalities.draws import mixed
 from equipoise.models.build import build_model
 from equipoise.models.card import ModalityCard, ModelCard, read_card
 from equipoise.models.multimodal import MultimodalClassifier, Output
@@ -135,6 +136,40 @@ def classify(
         batch = {m: torch.from_numpy(array[rows]).to(where) for m, array in features.items()}
         outputs.append(loaded.method.predict(loaded.model.classify(batch)))
     return gather(outputs, list(features), len(loaded.card.classes), loaded.card.features)
+
+
+@torch.no_grad()
+def damaged_features(
+    loaded: LoadedModel,
+    store: Store,
+    rows: NDArray[np.int64],
+    modality: str,
+    severity: float,
+    batch_size: int = 256,
+) -> NDArray[np.float32]:
+    """Return the features (N, D) of one modality of ``rows`` whose samples were damaged.
+
+    The damage is a function of severity and rows: the same for every model.
+
+    Args:
+        loaded: Model and method, on the device to use.
+        store: Features.
+        rows: Rows (N,).
+        modality: Which one is damaged.
+        severity: 0 (not at all) to 1 (nothing is left of it).
+        batch_size: Samples in one forward pass.
+    """
+    where = next(loaded.model.parameters()).device
+    streams = Streams.of_card(_checked(loaded.card, store, [modality]), where)
+    generator = torch.Generator().manual_seed(mixed(int(1000 * severity)))
+    batches = list(torch.split(torch.from_numpy(rows), batch_size))
+    pieces = []
+    for raw in open_source(store, [modality], where, 0.0).batches(batches):
+        inputs = streams.prepare(raw)
+        damaged = streams.feeds[modality].corrupt(inputs[modality], severity, generator)
+        pieces.append(loaded.model.encode({modality: damaged})[modality].float().cpu())
+    features: NDArray[np.float32] = torch.cat(pieces).numpy()
+    return features
 
 
 def prepared(loaded: LoadedModel, store: Store, rows: NDArray[np.int64]) -> dict[str, Tensor]:

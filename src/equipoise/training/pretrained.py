@@ -33,10 +33,12 @@ def expected(
 ) -> dict[str, Normalisation]:
     """Return the mean and deviation that weights expect of their input, where they say so."""
     feeds = feeds_of(store, augment) if placed else {}
-    stated = {
-        m: loading.expected(one, feeds[m].input(), feeds[m].unit) for m, one in placed.items()
-    }
-    return {m: normalisation for m, normalisation in stated.items() if normalisation is not None}
+    found = {}
+    for m, one in placed.items():
+        stated = loading.expected(one, feeds[m].input(), feeds[m].white)
+        if stated is not None:
+            found[m] = stated
+    return found
 
 
 def load(model: MultimodalClassifier, placed: Mapping[str, Placed]) -> None:
