@@ -10,7 +10,9 @@ SCALE = "flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
 
 
 def run(stream):
-    done, _ = stream.global_args("-v", "error").run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), capture_stdout=True)
+    done, _ = stream.global_args("-v", "error").run(
+        cmd=imageio_ffmpeg.get_ffmpeg_exe(), capture_stdout=True
+    )
     return done
 
 
@@ -31,8 +33,13 @@ def frames(path, height, width, chroma="auto"):
 
 
 def shown(path, stream):
-    """Return when each decoded frame of a stream begins and ends, in seconds of the file's clock."""
-    options = {"format": "framecrc", "copyts": None, "enc_time_base": "demux", "fps_mode": "passthrough"}
+    """Return when each decoded frame of a stream begins and ends, by the clock of the file."""
+    options = {
+        "format": "framecrc",
+        "copyts": None,
+        "enc_time_base": "demux",
+        "fps_mode": "passthrough",
+    }
     options |= {"c:v": "rawvideo"} if stream == "V:0" else {"c:a": "pcm_s16le"}
     lines = run(ffmpeg.output(source(path)[stream], "pipe:", **options)).decode().splitlines()
     unit = next(Fraction(line.split()[-1]) for line in lines if line.startswith("#tb"))

@@ -30,7 +30,9 @@ def beeps(tmp_path_factory):
     beep(2, 4, "whole.wav")
     beep(1, 3, "last3.wav")
     h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
-    ffmpeg(*picture, "-i", str(folder / "whole.wav"), *h264, "-c:a", "copy", str(folder / "sync.mkv"))
+    ffmpeg(
+        *picture, "-i", str(folder / "whole.wav"), *h264, "-c:a", "copy", str(folder / "sync.mkv")
+    )
     ffmpeg(
         *("-i", str(folder / "sync.mkv"), "-itsoffset", "1", "-i", str(folder / "last3.wav")),
         *("-map", "0:v", "-map", "1:a", "-c", "copy", str(folder / "late.mkv")),
@@ -38,7 +40,17 @@ def beeps(tmp_path_factory):
     for name, end in (("gap", 0.63), ("gap_long", 1.1)):
         cut = f"aselect='not(between(t,0.5,{end}))'"
         out = folder / f"{name}.mkv"
-        ffmpeg("-i", str(folder / "sync.mkv"), "-c:v", "copy", "-af", cut, "-c:a", "pcm_s16le", str(out))
+        ffmpeg(
+            "-i",
+            str(folder / "sync.mkv"),
+            "-c:v",
+            "copy",
+            "-af",
+            cut,
+            "-c:a",
+            "pcm_s16le",
+            str(out),
+        )
     ffmpeg(
         *("-i", str(folder / "late.mkv"), "-c:v", "copy", "-c:a", "aac"),
         *("-af", "aselect=1", str(folder / "late.mp4")),
@@ -104,8 +116,10 @@ def test_mono_is_the_mean_of_the_channels(tmp_path):
 
 @pytest.mark.parametrize(
     ("codec", "step"),
-    [("u8", 2**-7), ("s16le", 2**-15), ("s24le", 2**-22), ("s32le", 1e-7), ("f32le", 1e-7)]
-    + [("f64le", 1e-7), ("s64le", 1e-7), ("alaw", 0.02), ("mulaw", 0.02)],
+    [
+        *[("u8", 2**-7), ("s16le", 2**-15), ("s24le", 2**-22), ("alaw", 0.02), ("mulaw", 0.02)],
+        *[(name, 1e-7) for name in ("s32le", "s64le", "f32le", "f64le")],
+    ],
 )
 def test_every_way_to_store_a_sample(tmp_path, codec, step):
     path = tmp_path / "x.wav"
@@ -151,7 +165,7 @@ def test_a_chain_that_changes_its_channels_is_refused_by_name(tmp_path):
         parts.append(part.read_bytes())
     path = tmp_path / "chained.ogg"
     path.write_bytes(b"".join(parts))
-    with pytest.raises(MediaError, match="not read here .Channel change"):
+    with pytest.raises(MediaError, match=r"not read here \(Channel change"):
         heard(path)
 
 
