@@ -22,6 +22,7 @@ ROWS = [
     Row("joint-sum", {"heads": "trained"}),
     Row("joint-weighted"),
     Row("joint-film"),
+    Row("joint-film-video", {"target": "video"}),
     Row("joint-gated"),
     Row("unimodal-separate"),
     Row("lfm-heuristic"),

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from equipoise.params import Section
+from equipoise.params import Params, Section
 from equipoise.registry import MethodInfo
 
 
@@ -13,6 +13,15 @@ class Options(Section):
     """``probe``: heads read detached features and only show what each encoder has learnt;
     ``trained``: their cross-entropies are added to the loss and reach the encoders.
     Origin: ours."""
+    target: str | None = None
+    """Variant ``film``: the modality that the others scale and shift; null: the first by name.
+    Origin: ours (null); code: OGM-GE modulates video by audio."""
+
+
+def check(variant: str, options: Options, params: Params) -> None:
+    """Refuse a target where nothing is modulated."""
+    if options.target is not None and variant != "film":
+        raise ValueError(f"target: variant {variant!r} modulates nothing; only film has a target")
 
 
 METHOD = MethodInfo(
@@ -22,4 +31,5 @@ METHOD = MethodInfo(
     variants=("concat", "sum", "weighted", "film", "gated"),
     options=Options,
     plugin="equipoise.methods.joint.method:Joint",
+    check=check,
 )
