@@ -33,4 +33,9 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.agm.method:Agm",
     modalities=(2, None),
     state="running means of the scores since the first step; means of the coefficients",
+    grade="partial",
+    assumes=(
+        "encoders that are trained",
+        "an optimiser that does not undo the scale of a gradient (SGD)",
+    ),
 )

@@ -41,4 +41,8 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.aug.method:Aug",
     modalities=(2, None),
     state="the added layers; released_code: sums of the confidence",
+    grade="stable",
+    optimizer="SGD, rate 1e-2, momentum 0.9, weight decay 1e-4, a tenth after 70 epochs (paper and "
+    "code); Adam, rate 2e-5, for text and image (paper)",
+    assumes=("epochs for several classifiers",),
 )

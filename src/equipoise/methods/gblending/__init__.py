@@ -33,4 +33,6 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.gblending.method:Gblending",
     modalities=(2, None),
     state="the weights and, online, the losses at the last estimate",
+    grade="partial",
+    assumes=("a validation split that is like the training split", "several super-epochs"),
 )

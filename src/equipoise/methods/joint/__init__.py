@@ -32,4 +32,6 @@ METHOD = MethodInfo(
     options=Options,
     plugin="equipoise.methods.joint.method:Joint",
     check=check,
+    grade="baseline",
+    optimizer="none in particular",
 )
