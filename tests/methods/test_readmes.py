@@ -67,7 +67,7 @@ def test_what_is_not_established_is_said(name):
 
 
 #: Methods that were there before cards were asked for; new ones may come without one.
-CARDED = [
+CARDED = (
     "agm",
     "aug",
     "gblending",
@@ -82,7 +82,7 @@ CARDED = [
     "reconboost",
     "relearn",
     "unimodal",
-]
+)
 
 
 @pytest.mark.parametrize("name", CARDED)
