@@ -48,7 +48,7 @@ def test_scaling_skips_parameters_without_gradient():
 
 
 @pytest.mark.parametrize("strong", ["image", "text"])
-@pytest.mark.parametrize(("key", "options"), [("ogm-ogm", {}), ("agm", {"clip": None})])
+@pytest.mark.parametrize(("key", "options"), [("ogm-ogm", {}), ("agm", {"clip": 0})])
 def test_a_convolution_and_a_transformer_are_scaled_as_a_whole_and_nothing_else(
     key, options, strong
 ):

@@ -71,4 +71,9 @@ METHOD = MethodInfo(
     check=check,
     needs_warmup=True,
     state="the mixture",
+    grade="experimental",
+    assumes=(
+        "two groups of samples that differ in the gap between modalities",
+        "a warm-up that is long enough to see them",
+    ),
 )
