@@ -28,6 +28,8 @@ ROWS = [
     Row("unimodal-separate"),
     Row("tcmax-total_correlation"),
     Row("dgl-disentangled"),
+    Row("arl-paper", {"warmup_epochs": 1}),
+    Row("arl-released_code", {"warmup_epochs": 2}),
     Row("lfm-heuristic"),
     Row("gblending-online", {"super_epoch": 2}),
     Row("mla-paper"),
