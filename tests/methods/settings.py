@@ -30,6 +30,8 @@ ROWS = [
     Row("dgl-disentangled"),
     Row("arl-paper", {"warmup_epochs": 1}),
     Row("arl-released_code", {"warmup_epochs": 2}),
+    Row("inforeg-paper", {"threshold": -1.0}),
+    Row("inforeg-released_code"),
     Row("lfm-heuristic"),
     Row("gblending-online", {"super_epoch": 2}),
     Row("mla-paper"),
