@@ -32,6 +32,8 @@ ROWS = [
     Row("arl-released_code", {"warmup_epochs": 2}),
     Row("inforeg-paper", {"threshold": -1.0}),
     Row("inforeg-released_code"),
+    Row("amss-amss", {"smoothing": 0.5}),
+    Row("amss-amss_plus", {"rates": "released_code", "offset": "n"}),
     Row("lfm-heuristic"),
     Row("gblending-online", {"super_epoch": 2}),
     Row("mla-paper"),
