@@ -34,6 +34,8 @@ ROWS = [
     Row("inforeg-released_code"),
     Row("amss-amss", {"smoothing": 0.5}),
     Row("amss-amss_plus", {"rates": "released_code", "offset": "n"}),
+    Row("mnl-paper", {"warmup_epochs": 1}),
+    Row("mnl-released_code"),
     Row("lfm-heuristic"),
     Row("gblending-online", {"super_epoch": 2}),
     Row("mla-paper"),
