@@ -39,6 +39,8 @@ ROWS = [
     Row("cml-paper"),
     Row("cml-official_masks"),
     Row("cml-balancebenchmark"),
+    Row("mbsd-balancebenchmark"),
+    Row("mbsd-corrected"),
     Row("lfm-heuristic"),
     Row("gblending-online", {"super_epoch": 2}),
     Row("mla-paper"),
