@@ -14,7 +14,22 @@ from equipoise.params import Train
 from equipoise.training.loop import Trainer
 from equipoise.training.run import Run, make_optimizer
 
-NAMES = ("ogm", "mmcosine", "mmpareto", "agm", "pmr", "tcmax", "dgl")
+NAMES = (
+    "ogm",
+    "mmcosine",
+    "mmpareto",
+    "agm",
+    "pmr",
+    "tcmax",
+    "dgl",
+    "arl",
+    "inforeg",
+    "amss",
+    "mnl",
+    "cml",
+    "mbsd",
+    "simbamm",
+)
 WAITS = ("item", "tolist", "numpy", "cpu", "__bool__", "__float__", "__int__", "nonzero")
 
 
