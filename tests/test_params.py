@@ -76,6 +76,28 @@ def changed(path: str, value: object) -> dict:
             "methods.from_scratch.lfm.levle: unknown key; did you mean 'level'?",
         ),
         ("methods/from_warmup", {"joint": {}}, "'joint' stands in from_scratch and in from_warmup"),
+        (
+            "methods/with_teacher",
+            {"umt": {}},
+            "methods.teacher: 'unimodal' is not in the grid, but methods.with_teacher reads its "
+            "runs; put it in methods.from_scratch",
+        ),
+        (
+            "methods/with_teacher",
+            {"mla": {}},
+            "'mla' reads no trained run; move it to from_scratch",
+        ),
+        (
+            "methods/with_teacher",
+            {"gmm": {}},
+            "'gmm' reads the modality gaps; move it to from_warm",
+        ),
+        (
+            "methods/from_scratch",
+            {"umt": {}},
+            "methods.from_scratch.umt: 'umt' reads a trained run; move it to with_teacher",
+        ),
+        ("methods/with_teacher", {"umt": {"wieght": 1}}, "with_teacher.umt.wieght: unknown key"),
         ("datasets", {"keypda": STREAMS}, "no such data set; did you mean 'keypad'?"),
         (
             "datasets",
@@ -185,6 +207,31 @@ def test_a_data_set_with_fewer_epochs_counts_for_the_fine_tuning() -> None:
     tree["datasets"]["avdigits"] = STREAMS | {"train": {"epochs": 7}}
     with pytest.raises(UserError, match="more than the 2 epochs"):
         params.parse(params.Params, tree, "params.yaml")
+
+
+def test_a_teacher_is_another_run_of_the_grid() -> None:
+    tree = changed("methods/with_teacher", {"umt": {}, "g2d": {}})
+    with pytest.raises(
+        UserError, match=r"methods\.teacher: 'g2d' stands in with_teacher"
+    ) as caught:
+        params.parse(params.Params, changed_in(tree, "g2d"), "params.yaml")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"'jiont' is not in the grid.*; did you mean 'joint'\?"):
+        params.parse(params.Params, changed_in(tree, "jiont"), "params.yaml")
+    checked = params.parse(params.Params, changed_in(tree, "joint"), "params.yaml")
+    assert checked.method_names == ["joint", "lfm-heuristic", "umt", "g2d"]
+    for stage in ("search", "train"):
+        for method, teacher in (("umt", "joint"), ("joint", None)):
+            job = params.job_settings(checked, stage, "keypad", method)
+            told = job.train if isinstance(job, params.SearchJob) else job
+            assert isinstance(told, params.TrainJob) and told.teacher == teacher
+    assert checked.methods.table_of("umt") == "with_teacher"
+    # Nobody reads it: it need not be there.
+    params.parse(params.Params, changed_in(GOOD, "nobody"), "params.yaml")
+
+
+def changed_in(tree: dict, teacher: str) -> dict:
+    return {**tree, "methods": {**tree["methods"], "teacher": teacher}}
 
 
 def test_overlay_replaces_grids_and_merges_the_rest(tmp_path: Path) -> None:

@@ -83,7 +83,9 @@ def _facts(extract: dict[str, Any]) -> str:
 
 
 def _weights(model: dict[str, Any]) -> str:
-    found = {name: m["weights"] for name, m in sorted(model["modalities"].items()) if m.get("weights")}
+    found = {
+        name: m["weights"] for name, m in sorted(model["modalities"].items()) if m.get("weights")
+    }
     words = [
         f"{name}: {w['name']} (sha256 {w['sha256'][:12]}…; {w['licence']}; {w['trained_on']})"
         for name, w in found.items()
