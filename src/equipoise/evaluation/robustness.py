@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,5 +54,4 @@ def robustness(
 
 def area(levels: list[float]) -> float:
     """Return the area below values at equally spaced places of [0, 1], by trapezoids."""
-    pairs = zip(levels[:-1], levels[1:], strict=True)
-    return sum((a + b) / 2 for a, b in pairs) / (len(levels) - 1)
+    return sum((a + b) / 2 for a, b in pairwise(levels)) / (len(levels) - 1)

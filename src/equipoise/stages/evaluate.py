@@ -117,7 +117,7 @@ def _contributions_and_cost(
     predictions: Predictions,
     batch_size: int,
 ) -> dict[str, Any]:
-    """Score every subset of the modalities and every damage, from features that are there; on test."""
+    """Score, on test, every subset of the modalities and every damage to one."""
     from equipoise.training.inference import classify, damaged_features, prepared
 
     def logits(present: list[str]) -> NDArray[np.float32]:

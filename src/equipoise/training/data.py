@@ -12,9 +12,9 @@ from torch import Tensor
 
 from equipoise import files
 from equipoise.errors import UserError
-from equipoise.methods.base import Batch, Plan
 from equipoise.modalities.feed import Drawn
 from equipoise.modalities.normalise import Normalisation
+from equipoise.training.batch import Batch, Plan
 from equipoise.training.order import arranged, permutation
 from equipoise.training.source import Raw, Source, Store, open_source
 from equipoise.training.streams import Streams, feeds_of, measured

@@ -1,13 +1,18 @@
 """OGM-GE: the gradients of the dominant modality's encoder are scaled down on the fly."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from equipoise.params import Params, Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 Epoch = Annotated[int, Field(ge=1)]
+
+if TYPE_CHECKING:
+    from equipoise.params import Params
 
 
 class Options(Section):
