@@ -27,7 +27,7 @@ class Predicts(Protocol):
 
 
 class Teacher(Protocol):
-    """A trained model that another run reads (:class:`equipoise.training.inference.LoadedModel`)."""
+    """A trained model that another run reads (``training.inference.LoadedModel``)."""
 
     model: MultimodalClassifier
     card: ModelCard
