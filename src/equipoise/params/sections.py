@@ -135,6 +135,7 @@ class Train(Section):
     """Schedule ``step``: the learning rate is multiplied by step_factor every so many epochs."""
     step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
     precision: Literal["fp32", "bf16"] = "fp32"
+    """``bf16``: on a CPU compared with float32 before the run (docs/precision.md)."""
     shift: Annotated[int, Field(ge=0)] = 2
     """Augmentation: pictures move by up to so many pixels (0: off)."""
     spectrogram_mask: Fraction = 0.0

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from equipoise.models.layers import Conv2d
+
 
 class ConvSpectrogram(nn.Module):
     """Two convolutions, the mean over time alone, then one linear layer over all frequencies.
@@ -13,10 +15,10 @@ class ConvSpectrogram(nn.Module):
     def __init__(self, frequencies: int, features: int) -> None:
         super().__init__()
         self.maps = nn.Sequential(
-            nn.Conv2d(1, 8, kernel_size=5, stride=(2, 4), padding=2, bias=False),
+            Conv2d(1, 8, kernel_size=5, stride=(2, 4), padding=2, bias=False),
             nn.BatchNorm2d(8),
             nn.ReLU(inplace=True),
-            nn.Conv2d(8, 8, kernel_size=3, stride=(1, 2), padding=1, bias=False),
+            Conv2d(8, 8, kernel_size=3, stride=(1, 2), padding=1, bias=False),
             nn.BatchNorm2d(8),
             nn.ReLU(inplace=True),
         )

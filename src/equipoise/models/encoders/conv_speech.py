@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from equipoise.models.layers import Conv2d
+
 BANDS, MOMENTS = 8, 4
 """The grid of frequency and time that is kept: speech is an order of sounds."""
 
@@ -20,7 +22,7 @@ class ConvSpeech(nn.Module):
         before = 1
         for channels, stride in ((16, 2), (32, 1), (64, 1)):
             blocks += [
-                nn.Conv2d(before, channels, 3, stride=stride, padding=1, bias=False),
+                Conv2d(before, channels, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(channels),
                 nn.ReLU(inplace=True),
                 nn.MaxPool2d(2, ceil_mode=True),
