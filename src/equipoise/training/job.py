@@ -23,6 +23,7 @@ from equipoise.training.data import Data, read_split, split_digest
 from equipoise.training.device import make_deterministic, seed_everything
 from equipoise.training.inference import LoadedModel, load_model
 from equipoise.training.loop import Best, Row, Trainer
+from equipoise.training.precision import expect_right
 from equipoise.training.run import Run, make_optimizer
 from equipoise.training.shares import share
 from equipoise.training.teacher import expect_same, freeze, load_teacher, weights_of
@@ -159,6 +160,7 @@ def _make_run(
     else:
         pretrained.load(model, placed)
     model.to(device)
+    expect_right(model, data, settings.train, (job.seed, start.first_epoch))
     world = current()
     share(model.encoders, world)
     if start.teacher is not None:
