@@ -197,11 +197,10 @@ def _model(grid: Grid, key, seed, fused, heads, rng) -> None:
     model = {
         "settings": settings | {"warmup": {"epochs": 5} if warm else None},
         "modalities": {
-            m: {"encoder": f"conv_{m}", "shape": [8, 48, 48, 3]} for m in grid.modalities
+            m: {"encoder": {"name": f"conv_{m}"}, "shape": [8, 48, 48, 3]} for m in grid.modalities
         },
         "fusion": "concat",
         "features": 128,
-        "extract": {"video": {"frames": 8}},
         "seed": seed,
     }
     files.write_json(trained["model"], model)

@@ -31,7 +31,7 @@ def test_an_overlay_that_is_no_text_is_one_line(content, tmp_path, capsys):
 
 def test_extract_before_download_names_the_stage(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    settings = "{}"
+    settings = '{"extract": {}, "modalities": {}}'
     assert cli.main(["extract", "--dataset", "keypad", "--settings", settings]) == 2
     assert "run stage download first" in capsys.readouterr().err
 

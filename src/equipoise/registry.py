@@ -1,4 +1,4 @@
-"""What exists: data sets, methods and encoders are found by their folder, listed nowhere.
+"""What exists: data sets, kinds of modalities, encoders and methods are found by their folder.
 
 Nothing heavy is imported here: parameters are checked before the graph is built.
 """
@@ -15,9 +15,70 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from equipoise.errors import nearest
+from equipoise.section import S, Section, explain
 
 if TYPE_CHECKING:
-    from equipoise.params import Params, Section
+    from equipoise.params import Params
+
+LAYOUTS = {
+    "pictures": "(frames, channels, height, width)",
+    "spectrogram": "(frequency, time)",
+    "waveform": "(samples,)",
+    "sequence": "(time, channels)",
+    "vector": "(values,)",
+    "tokens": "(2, length): token ids, and 1 where a token is (0: padding)",
+}
+"""What an encoder may be given, and the axes of one sample."""
+
+
+@dataclass(frozen=True)
+class KindInfo:
+    """What a kind of modality says of itself in its ``__init__.py`` (as ``KIND``)."""
+
+    summary: str
+    """One line."""
+    settings: type[Section]
+    """How a sample is read and stored: ``datasets.<name>.modalities.<modality>``."""
+    augment: type[Section]
+    """What is random in training: ``datasets.<name>.augment.<modality>``."""
+    reader: str
+    """``module:Class`` of its :class:`equipoise.modalities.base.Reader` (imported when used)."""
+    feed: str
+    """``module:Class`` of its :class:`equipoise.modalities.feed.Feed` (imported when used)."""
+    layout: Callable[[Any], str]
+    """Settings to what an encoder is given: a name of :data:`LAYOUTS`."""
+    encoder: Callable[[Any], str]
+    """Settings to the encoder where ``datasets.<name>.encoders`` names none."""
+    suffixes: tuple[str, ...] = ()
+    """Suffixes of the files it reads, lower case."""
+    inline: Callable[[Any], bool] = lambda settings: False
+    """Settings to whether the column of the manifest holds the sample itself, not a path."""
+    words: tuple[str, ...] = ()
+    """Names that columns of this kind often have."""
+    propose: str = ""
+    """``module:function``: some sources (all paths, or all cells) to settings to start from, empty
+    where they are not of this kind; for ``equipoise check``."""
+    check: Callable[[Any, Any], None] | None = None
+    """Called with settings and augmentation; raises ValueError where they contradict each other."""
+
+
+@dataclass(frozen=True)
+class EncoderInfo:
+    """What an encoder says of itself (one entry of ``ENCODERS`` in its ``__init__.py``)."""
+
+    summary: str
+    """One line."""
+    reads: tuple[str, ...]
+    """The layouts it can read."""
+    plugin: str
+    """``module:function``: (:class:`equipoise.modalities.base.Input`, features, options) to the
+    network (imported only when it is used)."""
+    options: type[Section] = Section
+    """Its own options, with default, limits and origin."""
+    parts: tuple[str, ...] = ("body", "projection")
+    """Groups of its parameters, from the input on; ``stem`` is one of them where it has one."""
+    paper: str = "ours"
+    """Author, venue, year; or 'ours'."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +122,28 @@ def datasets() -> list[str]:
 
 
 @cache
-def encoders() -> list[str]:
-    """Names of the encoders."""
-    return _modules("equipoise.models.encoders")
+def kinds() -> dict[str, KindInfo]:
+    """Every kind of modality: a sub-package of ``equipoise.modalities``."""
+    return {name: module.KIND for name, module in _packages("equipoise.modalities")}
+
+
+@cache
+def encoders() -> dict[str, EncoderInfo]:
+    """Every encoder: an entry of ``ENCODERS`` in a sub-package of ``equipoise.models.encoders``."""
+    packages = _packages("equipoise.models.encoders")
+    return {name: info for _, module in packages for name, info in module.ENCODERS.items()}
 
 
 @cache
 def methods() -> dict[str, MethodInfo]:
     """Every method: a sub-package of ``equipoise.methods``."""
-    package = "equipoise.methods"
+    return {name: module.METHOD for name, module in _packages("equipoise.methods")}
+
+
+def _packages(package: str) -> list[tuple[str, Any]]:
     root = importlib.import_module(package)
     names = sorted(m.name for m in pkgutil.iter_modules(root.__path__) if m.ispkg)
-    return {name: importlib.import_module(f"{package}.{name}").METHOD for name in names}
+    return [(name, importlib.import_module(f"{package}.{name}")) for name in names]
 
 
 def dataset(name: str) -> Any:
@@ -96,6 +167,17 @@ def method_of(key: str) -> tuple[str, str, str]:
         variants = known[name].variants
         raise ValueError(f"unknown variant {variant!r} of {name!r}{nearest(variant, variants)}")
     return name, variant, label
+
+
+def known_kind(kind: Any, where: str) -> str:
+    """Return the name of a kind.
+
+    Raises:
+        ValueError: There is no such kind; the nearest one is named.
+    """
+    if kind not in kinds():
+        raise ValueError(f"{where}: unknown kind {kind!r}{nearest(str(kind), kinds())}")
+    return str(kind)
 
 
 def describe_methods() -> dict[str, dict[str, Any]]:
@@ -151,7 +233,7 @@ def check_method(
         reads = "the modality gaps" if info.needs_warmup else "no trained run"
         reads = "a trained run" if info.needs_teacher else reads
         raise ValueError(f"{where}: {name!r} reads {reads}; move it to {allowed[0]}")
-    checked = _check(info.options, options, where)
+    checked = check(info.options, options, where)
     if info.check is not None and params is not None:
         try:
             info.check(variant, checked, params)
@@ -169,20 +251,38 @@ def check_dataset(name: str, download: Mapping[str, Any]) -> None:
     if "folder" in download:
         from equipoise.data.folder import Settings
 
-        _check(Settings, download, f"{where}.download")
+        check(Settings, download, f"{where}.download")
         return
     if name not in datasets():
         raise ValueError(
             f"{where}: no such data set{nearest(name, datasets())}; "
             "for your own data say download: {folder: PATH}"
         )
-    _check(dataset(name).Settings, download, f"{where}.download")
+    check(dataset(name).Settings, download, f"{where}.download")
 
 
-def _check(kind: type[Section], values: Mapping[str, Any], where: str) -> Section:
+def check(kind: type[S], values: Mapping[str, Any], where: str) -> S:
+    """Return ``values`` as a section of type ``kind``.
+
+    Raises:
+        ValueError: One line that begins with ``where``.
+    """
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        from equipoise.params import explain
-
         raise ValueError(f"{where}.{explain(kind, error)}") from None
+
+
+def without(table: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """Return a copy of ``table`` without some keys."""
+    return {key: value for key, value in table.items() if key not in keys}
+
+
+def is_inline(table: Mapping[str, Any]) -> bool:
+    """Say whether the column of a modality ``{kind, column, ...settings}`` holds the sample itself.
+
+    Raises:
+        ValueError: Unknown kind or setting; one line.
+    """
+    info = kinds()[known_kind(table["kind"], "modality")]
+    return info.inline(check(info.settings, without(table, "kind", "column"), "modality"))

@@ -14,7 +14,7 @@ from equipoise.params import Train
 from equipoise.training.loop import Trainer
 from equipoise.training.run import Run, make_optimizer
 
-NAMES = ("ogm", "mmcosine", "mmpareto", "agm", "pmr")
+NAMES = ("ogm", "mmcosine", "mmpareto", "agm", "pmr", "tcmax", "dgl")
 WAITS = ("item", "tolist", "numpy", "cpu", "__bool__", "__float__", "__int__", "nonzero")
 
 

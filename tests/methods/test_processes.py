@@ -25,7 +25,7 @@ HISTORY = 1e-3
 #: Most of a difference in a weight.
 WEIGHTS = 1e-2
 #: Methods that divide by numbers around zero.
-UNSTABLE = {"mla-released_code"}
+UNSTABLE = {"mla-released_projection"}
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,15 @@ import shutil
 import pytest
 from project_copy import Project, copy_project
 
-PLAIN = {"extract": {}, "split": {}, "model": {}, "train": {}}
+PLAIN = {
+    "modalities": {
+        "video": {"kind": "frames", "column": "video", "pick": {"even": 4}, "size": 32},
+        "audio": {"kind": "sound", "column": "audio", "rate": 8000, "seconds": 0.8},
+    },
+    "encoders": {"video": "conv_frames", "audio": "conv_spectrogram"},
+    "augment": {"video": {"shift": 2}, "audio": {}},
+    **{"extract": {}, "split": {}, "model": {}, "train": {}},
+}
 #: Two data sets (one of them a user's folder), each kind of method, one seed: 29 jobs.
 GRID = {
     "datasets": {

@@ -131,6 +131,7 @@ def train_inputs(wildcards):
     cell = (wildcards.dataset, wildcards.get("seed", str(PARAMS.seeds[0])))
     needed = paths(layout.features(wildcards.dataset), "features")
     needed |= paths(layout.split(wildcards.dataset), "split")
+    needed |= paths(layout.embed(wildcards.dataset), "embeddings")
     if wildcards.method in PARAMS.methods.from_warmup:
         needed |= paths(layout.warmup(*cell), "weights", "model")
         needed |= paths(layout.gap(*cell), "gap", "fit", "subset")

@@ -17,7 +17,7 @@ def run_facts(results: DatasetResults) -> list[tuple[str, str]]:
     first = next(_runs(results))
     model, classes = first.model, first.metrics["classes"]
     shapes = [
-        f"{name} {tuple(m['shape'])} by {m['encoder']}"
+        f"{name} {tuple(m['shape'])} by {m['encoder']['name']}"
         for name, m in sorted(model["modalities"].items())
     ]
     return [

@@ -1,57 +1,70 @@
 """Build a model from names and shapes."""
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from torch import nn
 
-from equipoise import registry
+from equipoise import params, registry
 from equipoise.errors import UserError, nearest
+from equipoise.modalities.base import Input
 from equipoise.models import fusion as fusions
-from equipoise.models.inputs import check_shape
+from equipoise.models.encoder import Encoder, Projection
 from equipoise.models.multimodal import MultimodalClassifier
 
 
-def build_encoder(name: str, shape: Sequence[int], features: int) -> nn.Module:
-    """Build an encoder by name for stored samples of ``shape``.
+def build_encoder(chosen: params.Encoder, given: Input, features: int) -> Encoder:
+    """Build an encoder for inputs ``given``; its weights come from torch's global generator.
 
     Raises:
-        UserError: No such encoder.
+        UserError: No such encoder, or it cannot read these inputs.
     """
-    if name not in registry.encoders():
-        raise UserError(f"unknown encoder {name!r}{nearest(name, registry.encoders())}")
-    module = importlib.import_module(f"equipoise.models.encoders.{name}")
-    encoder: nn.Module = module.build(tuple(shape), features)
+    known = registry.encoders()
+    if chosen.name not in known:
+        raise UserError(f"unknown encoder {chosen.name!r}{nearest(chosen.name, known)}")
+    info = known[chosen.name]
+    if given.layout not in info.reads:
+        raise UserError(
+            f"encoder {chosen.name!r} reads {' or '.join(info.reads)}, not {given.layout}"
+        )
+    module, _, function = info.plugin.partition(":")
+    options = registry.check(info.options, chosen.options, f"options of {chosen.name!r}")
+    encoder: Encoder = getattr(importlib.import_module(module), function)(given, features, options)
     return encoder
 
 
 def build_model(
-    shapes: Mapping[str, Sequence[int]],
-    encoders: Mapping[str, str],
+    inputs: Mapping[str, Input],
+    encoders: Mapping[str, params.Encoder],
     fusion: str,
     features: int,
     classes: int,
+    embedded: Collection[str] = (),
 ) -> MultimodalClassifier:
     """Build a model; its initial weights come from torch's global generator.
 
     The fusion is drawn last: encoders and heads start equal for every fusion and the same seed.
 
     Args:
-        shapes: Modality to the shape of one stored sample.
-        encoders: Modality to the name of its encoder; may name more than there are.
+        inputs: Modality to what its encoder is given.
+        encoders: Modality to its encoder; may name more than there are.
         fusion: Name of the fusion.
         features: Length of every feature vector.
         classes: Number of classes.
+        embedded: Modalities whose inputs are what the encoder's body makes of them.
 
     Raises:
         UserError: A modality without encoder, or an unknown encoder or fusion.
     """
     built: dict[str, nn.Module] = {}
-    for modality, shape in shapes.items():
-        check_shape(modality, shape)
+    for modality, given in inputs.items():
         if modality not in encoders:
-            raise UserError(f"model.encoders names no encoder for modality {modality!r}; add one")
-        built[modality] = build_encoder(encoders[modality], shape, features)
+            raise UserError(f"no encoder is named for modality {modality!r}; add one to encoders")
+        if modality in embedded:
+            built[modality] = Projection(given.shape[0], features)
+        else:
+            encoder = build_encoder(encoders[modality], given, features)
+            built[modality] = encoder.freeze(encoders[modality].freeze)
     late = fusions.build("late", list(built), features, classes)  # no weights, no random numbers
     model = MultimodalClassifier(built, late, features, classes)
     model.fusion = fusions.build(fusion, list(built), features, classes)

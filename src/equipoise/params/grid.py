@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 
 from equipoise import registry
 from equipoise.errors import UserError, nearest
-from equipoise.params.section import Name, Section, known, merged
+from equipoise.params import moved
 from equipoise.params.sections import (
     ADDITIVE,
     Compare,
+    Encoder,
     Evaluate,
     Extract,
     Gap,
@@ -23,13 +24,26 @@ from equipoise.params.sections import (
     Train,
     Warmup,
 )
+from equipoise.params.streams import Stream, encoders, streams
+from equipoise.section import Name, Section, known, merged
 
 
 class DatasetEntry(Section):
-    """One data set to run. Each table changes the section of the same name for this data set."""
+    """One data set to run.
+
+    The last four tables change the section of the same name for this data set.
+    """
 
     download: dict[str, Any] = {}
     """Options of the data set itself; ``{folder: PATH}`` for your own folder with a manifest."""
+    modalities: dict[Name, dict[str, Any]] = {}
+    """Modality to ``{kind: KIND, column: COLUMN, …settings of the kind}``; one or more. The column
+    is called as the modality where it is not named."""
+    encoders: dict[Name, str | Encoder] = {}
+    """Modality to its encoder: a name, or a table (see :class:`Encoder`); that of its kind where
+    none is named."""
+    augment: dict[Name, dict[str, Any]] = {}
+    """Modality to what is random in training."""
     extract: dict[str, Any] = {}
     split: dict[str, Any] = {}
     model: dict[str, Any] = {}
@@ -78,12 +92,19 @@ class Params(Section):
     compare: Compare = Compare()
     runtime: Runtime = Runtime()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_this_version(cls, values: Any) -> Any:
+        moved.refuse(values)
+        return values
+
     @model_validator(mode="after")
     def _consistent(self) -> Params:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: the same seed twice; name each once")
         for name, entry in self.datasets.items():
             registry.check_dataset(name, entry.download)
+            self.encoders_of(name)
             for section in ("extract", "split", "model", "train"):
                 merged(
                     getattr(self, section), getattr(entry, section), f"datasets.{name}.{section}"
@@ -189,6 +210,20 @@ class Params(Section):
     def split_of(self, dataset: str) -> Split:
         """Section ``split`` as it holds for one data set."""
         return merged(self.split, self.datasets[dataset].split, f"datasets.{dataset}.split")
+
+    def streams_of(self, dataset: str) -> dict[str, Stream]:
+        """The modalities of one data set, checked."""
+        entry = self.datasets[dataset]
+        return streams(entry.modalities, entry.augment, f"datasets.{dataset}")
+
+    def encoders_of(self, dataset: str) -> dict[str, Encoder]:
+        """The encoder of each modality of one data set, checked."""
+        chosen, where = self.datasets[dataset].encoders, f"datasets.{dataset}"
+        return encoders(chosen, self.streams_of(dataset), where)
+
+    def embedded(self, dataset: str) -> list[str]:
+        """Modalities of one data set whose encoder is frozen as a whole: stage embed runs it."""
+        return [m for m, one in self.encoders_of(dataset).items() if one.freeze == "body"]
 
     def model_of(self, dataset: str) -> Model:
         """Section ``model`` as it holds for one data set."""

@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from equipoise.params.grid import Params
-from equipoise.params.section import Section, merged, overlay
-from equipoise.params.sections import Compare, Evaluate, Extract, Gap, Model, Split, Train, Warmup
+from equipoise.params.sections import (
+    Compare,
+    Encoder,
+    Evaluate,
+    Extract,
+    Gap,
+    Model,
+    Split,
+    Train,
+    Warmup,
+)
+from equipoise.section import Section, merged, overlay
 
 
 class DownloadJob(Section):
@@ -16,10 +26,27 @@ class DownloadJob(Section):
     download: dict[str, Any]
 
 
+class ExtractJob(Section):
+    """Settings of one ``extract`` job."""
+
+    extract: Extract
+    modalities: dict[str, dict[str, Any]]
+    """Modality to ``{kind, column, ...settings}``, every default filled in."""
+
+
+class EmbedJob(Section):
+    """Settings of one ``embed`` job."""
+
+    encoders: dict[str, Encoder]
+
+
 class WarmupJob(Section):
     """Settings of one ``warmup`` job."""
 
     model: Model
+    encoders: dict[str, Encoder]
+    augment: dict[str, dict[str, Any]]
+    """Modality to what is random in training, every default filled in."""
     train: Train
     warmup: Warmup
 
@@ -32,6 +59,8 @@ class TrainJob(Section):
     """
 
     model: Model
+    encoders: dict[str, Encoder]
+    augment: dict[str, dict[str, Any]]
     train: Train
     warmup: Warmup | None = None
     gap: Gap | None = None
@@ -80,12 +109,18 @@ def job_settings(params: Params, stage: str, dataset: str = "", method: str = ""
         case "download":
             return DownloadJob(download=params.datasets[dataset].download)
         case "extract":
-            return params.extract_of(dataset)
+            streams = params.streams_of(dataset)
+            return ExtractJob(
+                extract=params.extract_of(dataset),
+                modalities={name: stream.table() for name, stream in streams.items()},
+            )
         case "split":
             return params.split_of(dataset)
+        case "embed":
+            return EmbedJob(encoders=params.encoders_of(dataset))
         case "warmup":
             return WarmupJob(
-                model=params.model_of(dataset), train=params.train_of(dataset), warmup=params.warmup
+                **_network(params, dataset), train=params.train_of(dataset), warmup=params.warmup
             )
         case "gap":
             return params.gap
@@ -117,7 +152,7 @@ def _train_job(params: Params, dataset: str, method: str) -> TrainJob:
     table = params.methods.table_of(method)
     warm = table == "from_warmup"
     return TrainJob(
-        model=params.model_of(dataset),
+        **_network(params, dataset),
         train=params.train_of(dataset),
         warmup=params.warmup if warm else None,
         gap=params.gap if warm else None,
@@ -126,10 +161,20 @@ def _train_job(params: Params, dataset: str, method: str) -> TrainJob:
     )
 
 
+def _network(params: Params, dataset: str) -> dict[str, Any]:
+    streams = params.streams_of(dataset)
+    return {
+        "model": params.model_of(dataset),
+        "encoders": params.encoders_of(dataset),
+        "augment": {name: s.augment.model_dump(mode="json") for name, s in streams.items()},
+    }
+
+
 JOBS: dict[str, type[Section]] = {
     "download": DownloadJob,
-    "extract": Extract,
+    "extract": ExtractJob,
     "split": Split,
+    "embed": EmbedJob,
     "warmup": WarmupJob,
     "gap": Gap,
     "search": SearchJob,

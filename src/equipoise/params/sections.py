@@ -4,48 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from equipoise import registry
-from equipoise.data.manifest import SOURCES
-from equipoise.params.section import Fraction, Name, Positive, Section, known
-
-
-class VideoSettings(Section):
-    """How a clip's picture becomes ``video`` (N, frames, size, size, 3) uint8."""
-
-    frames: Positive = 4
-    """Frames taken from each clip, evenly spaced over its length."""
-    size: Annotated[int, Field(ge=8)] = 32
-    """Height and width of a frame in pixels (the picture is scaled, not cropped)."""
-
-
-class AudioSettings(Section):
-    """How a clip's sound becomes ``audio`` (N, freq, time): log-magnitude spectrogram, float16."""
-
-    rate: Annotated[int, Field(ge=1000)] = 8000
-    """Sampling rate in Hz after resampling to mono."""
-    seconds: Annotated[float, Field(gt=0)] = 0.8
-    """Length in seconds; longer sound is cut, shorter is padded with silence."""
-    n_fft: Annotated[int, Field(ge=16)] = 256
-    """Window length of the Fourier transform, in samples; freq = n_fft / 2 + 1."""
-    hop: Positive = 128
-    """Step between windows, in samples."""
-
-
-class ImageSettings(Section):
-    """How a still picture becomes ``image`` (N, size, size, 3) uint8."""
-
-    size: Annotated[int, Field(ge=8)] = 32
-    """Height and width in pixels (the picture is scaled, not cropped)."""
+from equipoise.section import Fraction, Name, Positive, Section
 
 
 class Extract(Section):
-    """Stage extract: raw media to arrays, for each modality that the manifest has a column of."""
+    """Stage extract: raw media to arrays, for each modality of ``datasets.<name>.modalities``."""
 
-    video: VideoSettings = VideoSettings()
-    audio: AudioSettings = AudioSettings()
-    image: ImageSettings = ImageSettings()
     shard_rows: Positive = 256
     """Manifest rows in one shard: the unit of work that is kept when extraction is interrupted."""
     max_reject_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
@@ -68,26 +34,28 @@ class Split(Section):
 ADDITIVE = ("concat", "sum", "weighted")
 
 
+class Encoder(Section):
+    """One entry of ``datasets.<name>.encoders``; a name alone stands for ``{name: NAME}``."""
+
+    name: str
+    """A folder of ``equipoise/models/encoders``, see ``equipoise encoders``."""
+    options: dict[str, Any] = {}
+    """Its own options."""
+    weights: str = ""
+    """Weights to start from: a name of ``models/weights.toml``, a file or folder; empty: none."""
+    freeze: Literal["none", "stem", "body"] = "none"
+    """What keeps its weights: ``body`` (all but the projection) is run once, by stage embed."""
+    rates: dict[Literal["stem", "body", "projection"], Annotated[float, Field(gt=0)]] = {}
+    """Part to a factor on ``train.learning_rate`` (1 where it stands not here)."""
+
+
 class Model(Section):
     """The model: one encoder for each modality, one fusion, one linear head for each modality."""
 
-    encoders: dict[str, str] = {
-        "video": "conv_frames",
-        "audio": "conv_spectrogram",
-        "image": "conv_frames",
-    }
-    """Modality to encoder (a module in ``equipoise/models/encoders``)."""
     features: Positive = 64
     """Length of every encoder's feature vector."""
     fusion: str = "concat"
     """How features become logits: a variant of ``joint``; a method may bring its own."""
-
-    @model_validator(mode="after")
-    def _names_exist(self) -> Model:
-        for modality, encoder in self.encoders.items():
-            known(modality, SOURCES, "modality")
-            known(encoder, registry.encoders(), f"encoder of {modality}")
-        return self
 
 
 class Warmup(Section):
@@ -114,6 +82,10 @@ class Gap(Section):
     """A component lighter than this is not a component: the fit is then 'not identifiable'."""
     min_separation: Annotated[float, Field(ge=0)] = 0.05
     """Means closer than this are not two components."""
+    posterior: Literal["monotone", "bayes"] = "monotone"
+    """Posterior of 'imbalanced'. ``monotone``: it never falls as the gap grows, and a gap below the
+    balanced mean has the posterior of that mean; ``bayes``: Bayes' rule alone, by which the
+    smallest gaps can count as imbalanced when the imbalanced component is the wider one."""
     subset_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Samples whose posterior of 'balanced' reaches this form the purified subset."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -135,10 +107,6 @@ class Train(Section):
     """Schedule ``step``: the learning rate is multiplied by step_factor every so many epochs."""
     step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
     precision: Literal["fp32", "bf16"] = "fp32"
-    shift: Annotated[int, Field(ge=0)] = 2
-    """Augmentation: pictures move by up to so many pixels (0: off)."""
-    spectrogram_mask: Fraction = 0.0
-    """Augmentation: longest masked part of the time axis of spectrograms (0: off)."""
     selection: Literal["validation", "last", "oracle_test"] = "validation"
     """Which epoch is kept: best on validation; the last; best on test (for ablation only)."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from equipoise.models.card import ModelCard
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.inputs import Inputs
     from equipoise.training.inference import LoadedModel, Predictions
 
 
@@ -28,7 +28,7 @@ def run(job: Job, settings: Evaluate) -> None:
         UserError: The model, the features and the split do not belong together, or training
             diverged.
     """
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.inputs import open_inputs
     from equipoise.training.checkpoint import remove_finished
     from equipoise.training.data import read_split, split_digest
     from equipoise.training.device import make_deterministic, pick_device
@@ -42,7 +42,7 @@ def run(job: Job, settings: Evaluate) -> None:
     loaded = load_model(layout.train(job.dataset, job.method, seed)["model"].parent)
     with (
         tracking.run(job, settings) as tracked,
-        FeatureStore(layout.features(job.dataset)["features"]) as store,
+        open_inputs(job.dataset) as store,
     ):
         record = _identity(job, loaded.card, list(store.classes))
         split = read_split(layout.split(job.dataset)["split"], store.sample_ids)
@@ -81,16 +81,14 @@ def _identity(job: Job, card: ModelCard, classes: list[str]) -> dict[str, Any]:
     }
 
 
-def _score(
-    store: FeatureStore, rows: NDArray[np.int64], predictions: Predictions
-) -> dict[str, Any]:
+def _score(store: Inputs, rows: NDArray[np.int64], predictions: Predictions) -> dict[str, Any]:
     return metrics.score(
         store.labels[rows], predictions.logits, predictions.modality_logits, len(store.classes)
     )
 
 
 def _unspoiled(
-    store: FeatureStore,
+    store: Inputs,
     rows: NDArray[np.int64],
     predictions: Predictions,
     corruption: dict[str, str] | None,
@@ -113,7 +111,7 @@ def _unspoiled(
 
 def _contributions_and_cost(
     loaded: LoadedModel,
-    store: FeatureStore,
+    store: Inputs,
     split: Mapping[str, NDArray[np.int64]],
     predictions: Predictions,
     batch_size: int,
@@ -137,7 +135,7 @@ def _contributions_and_cost(
 
 
 def _prediction_rows(
-    store: FeatureStore, rows: NDArray[np.int64], predictions: Predictions
+    store: Inputs, rows: NDArray[np.int64], predictions: Predictions
 ) -> list[dict[str, Any]]:
     labels, classes = store.labels[rows], store.classes
     fused = metrics.predict_classes(predictions.logits, "the fused output")

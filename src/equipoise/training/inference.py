@@ -15,10 +15,10 @@ from equipoise.errors import UserError
 from equipoise.methods.base import Method, create
 from equipoise.models.build import build_model
 from equipoise.models.card import ModalityCard, ModelCard, read_card
-from equipoise.models.inputs import affine, prepare
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.training.device import pick_device
 from equipoise.training.source import Rows, Store, open_source
+from equipoise.training.streams import Streams
 
 
 @dataclass
@@ -64,13 +64,7 @@ def load_model(folder: Path) -> LoadedModel:
             f"{weights}: sha256 differs from model.json; the file is damaged: restore "
             "it or train again"
         )
-    model = build_model(
-        {m: modality.shape for m, modality in card.modalities.items()},
-        {m: modality.encoder for m, modality in card.modalities.items()},
-        card.fusion,
-        card.features,
-        len(card.classes),
-    )
+    model = _built(card)
     try:
         method = create(card.method, card.options)
     except ValueError as error:
@@ -112,7 +106,7 @@ def predict(
     where = pick_device(device) if isinstance(device, str) else device
     modalities = _checked(loaded.card, store, present)
     model = loaded.model.to(where)
-    scales = _scales(modalities, where)
+    streams = Streams.of_card(modalities, where)
     source = open_source(store, list(modalities), where, resident_gib)
     batches = list(torch.split(torch.from_numpy(np.asarray(indices, dtype=np.int64)), batch_size))
     outputs: list[Output] = []
@@ -120,8 +114,7 @@ def predict(
     model.eval()
     with torch.no_grad():
         for raw in source.batches(batches if len(indices) else []):
-            inputs = {m: prepare(raw[m], *scales[m]) for m in raw}
-            outputs.append(loaded.method.predict(model(inputs)))
+            outputs.append(loaded.method.predict(model(streams.prepare(raw))))
     model.train(training)
     return gather(outputs, list(modalities), len(loaded.card.classes), loaded.card.features)
 
@@ -149,14 +142,19 @@ def prepared(loaded: LoadedModel, store: Store, rows: NDArray[np.int64]) -> dict
     where = next(loaded.model.parameters()).device
     modalities = _checked(loaded.card, store, None)
     raw = next(Rows(store, list(modalities), where).batches([torch.from_numpy(rows)]))
-    scales = _scales(modalities, where)
-    return {m: prepare(raw[m], *scales[m]) for m in raw}
+    return Streams.of_card(modalities, where).prepare(raw)
 
 
-def _scales(
-    modalities: Mapping[str, ModalityCard], device: torch.device
-) -> dict[str, tuple[Tensor, Tensor]]:
-    return {m: affine(modality.normalisation, device) for m, modality in modalities.items()}
+def _built(card: ModelCard) -> MultimodalClassifier:
+    streams = Streams.of_card(card.modalities, torch.device("cpu"))
+    return build_model(
+        streams.inputs,
+        {m: modality.encoder for m, modality in card.modalities.items()},
+        card.fusion,
+        card.features,
+        len(card.classes),
+        [m for m, modality in card.modalities.items() if modality.embedded],
+    )
 
 
 def _checked(

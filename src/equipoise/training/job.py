@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,13 @@ from equipoise import files, layout, registry
 from equipoise.console import log
 from equipoise.errors import UserError
 from equipoise.methods.base import Method, create
+from equipoise.modalities.normalise import Normalisation
 from equipoise.models.build import build_model
 from equipoise.models.card import ModalityCard, ModelCard
-from equipoise.models.inputs import Normalisation
 from equipoise.models.multimodal import MultimodalClassifier
-from equipoise.params import Model, TrainJob, WarmupJob
+from equipoise.params import TrainJob, WarmupJob
 from equipoise.stages.job import Job
+from equipoise.training import pretrained
 from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.data import Data, read_split, split_digest
 from equipoise.training.device import make_deterministic, seed_everything
@@ -30,7 +30,7 @@ from equipoise.training.world import current, local_size, own_device
 
 if TYPE_CHECKING:
     from equipoise.gap.artefacts import GapArtefacts
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.inputs import Inputs
 
 
 @dataclass
@@ -53,7 +53,7 @@ def train_model(
     last_epoch: int,
     outputs: Mapping[str, Path],
     start: Start,
-    store: FeatureStore,
+    store: Inputs,
 ) -> None:
     """Train method ``key`` on the features in ``store`` and write the final files.
 
@@ -91,7 +91,7 @@ def make_trainer(
     options: Mapping[str, Any],
     last_epoch: int,
     start: Start,
-    store: FeatureStore,
+    store: Inputs,
 ) -> Trainer:
     """Build everything that training method ``key`` on the features in ``store`` needs.
 
@@ -108,7 +108,7 @@ def make_trainer(
     return Trainer(run, method, checkpoints)
 
 
-def start_of(job: Job, settings: TrainJob, store: FeatureStore) -> Start:
+def start_of(job: Job, settings: TrainJob, store: Inputs) -> Start:
     """Return where a run of the method of ``job`` starts, with what it reads of other runs.
 
     Raises:
@@ -133,7 +133,7 @@ def _make_run(
     method: Method[Any],
     start: Start,
     last_epoch: int,
-    store: FeatureStore,
+    store: Inputs,
 ) -> Run:
     device = own_device(job.runtime.device)
     make_deterministic(device, job.threads // local_size())
@@ -142,19 +142,27 @@ def _make_run(
         start.warm.card.expect_split(split_digest(splits, store.sample_ids))
     warm_weights = layout.warmup(job.dataset, str(job.seed))["weights"]
     warm = start.warm
-    normalisation = _normalisation(warm, store, warm_weights) if warm else None
-    data = Data(store, splits, device, job.runtime.resident_gib, normalisation)
+    placed = pretrained.place(settings.encoders, store)
+    if warm is not None:
+        normalisation = _normalisation(warm, store, warm_weights)
+    else:
+        normalisation = pretrained.expected(placed, store, settings.augment)
+    gib = job.runtime.resident_gib
+    data = Data(store, splits, device, gib, normalisation, settings.augment)
     seed_everything(job.seed)
     fusion = method.fusion(settings.model.fusion)
     width, classes = settings.model.features, len(data.classes)
-    model = build_model(data.shapes, settings.model.encoders, fusion, width, classes)
+    given = data.streams.inputs
+    model = build_model(given, settings.encoders, fusion, width, classes, store.embedded)
     if warm is not None:
         _continue_from(model, warm, warm_weights)
+    else:
+        pretrained.load(model, placed)
     model.to(device)
     world = current()
     share(model.encoders, world)
     if start.teacher is not None:
-        cards, digest = modality_cards(data, settings.model), split_digest(splits, data.sample_ids)
+        cards, digest = modality_cards(data, settings, store), split_digest(splits, data.sample_ids)
         expect_same(start.teacher.card, cards, width, data.classes, digest)
         freeze(start.teacher, device, world)
     return Run(
@@ -189,7 +197,7 @@ def check_modalities(key: str, modalities: list[str]) -> None:
         )
 
 
-def _normalisation(warm: LoadedModel, store: FeatureStore, path: Path) -> dict[str, Normalisation]:
+def _normalisation(warm: LoadedModel, store: Inputs, path: Path) -> dict[str, Normalisation]:
     cards = warm.card.modalities
     if sorted(cards) != sorted(store.modalities) or warm.card.classes != list(store.classes):
         raise UserError(
@@ -212,7 +220,7 @@ def _continue_from(model: MultimodalClassifier, warm: LoadedModel, path: Path) -
     model.load_state_dict({name: value for name, value in weights.items() if name in wanted})
 
 
-def _state(job: Job, settings: WarmupJob | TrainJob, store: FeatureStore) -> Path:
+def _state(job: Job, settings: WarmupJob | TrainJob, store: Inputs) -> Path:
     """Return the folder of the checkpoints; other code, settings or data never resume from it."""
     inputs: dict[str, Any] = {"settings": settings.model_dump(mode="json"), "code": job.code}
     inputs["split"] = files.sha256(layout.split(job.dataset)["split"])
@@ -226,11 +234,22 @@ def _state(job: Job, settings: WarmupJob | TrainJob, store: FeatureStore) -> Pat
     return cell / files.digest(inputs)
 
 
-def modality_cards(data: Data, model: Model) -> dict[str, ModalityCard]:
+def modality_cards(
+    data: Data, settings: WarmupJob | TrainJob, store: Inputs
+) -> dict[str, ModalityCard]:
     """Return what a model that is trained on ``data`` must know of each modality."""
+    origins = pretrained.origins(pretrained.place(settings.encoders, store), store)
+    before = {m: Normalisation(**made["before"]) for m, made in store.made_with.items()}
     return {
         m: ModalityCard(
-            encoder=model.encoders[m], shape=data.shapes[m], normalisation=data.normalisation[m]
+            table=dict(store.tables[m]),
+            augment=settings.augment.get(m, {}),
+            encoder=settings.encoders[m],
+            shape=store.shape(m),
+            normalisation=data.streams.normalisation[m],
+            embedded=m in store.embedded,
+            weights=origins.get(m),
+            before=before.get(m),
         )
         for m in data.modalities
     }
@@ -242,7 +261,7 @@ def _card(
     key: str,
     options: Mapping[str, Any],
     run: Run,
-    store: FeatureStore,
+    store: Inputs,
 ) -> dict[str, Any]:
     data = run.data
     return {
@@ -251,11 +270,10 @@ def _card(
         "method": key,
         "options": dict(options),
         "seed": job.seed,
-        "modalities": modality_cards(data, settings.model),
+        "modalities": modality_cards(data, settings, store),
         "fusion": run.model.fusion.name,
         "features": settings.model.features,
         "classes": data.classes,
-        "extract": json.loads(store.attributes["extract"]),
         "selection": settings.train.selection,
         "split_digest": split_digest(data.splits, data.sample_ids),
         "settings": settings.model_dump(mode="json"),

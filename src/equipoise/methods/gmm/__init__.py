@@ -19,6 +19,9 @@ class Options(Section):
     signed: bool | None = None
     """Fit the mixture on signed gaps (two modalities only); null: as in section ``gap``.
     Origin: ours."""
+    posterior: Literal["monotone", "bayes"] | None = None
+    """Posterior of 'imbalanced' in the loss: never falling as the gap grows, or Bayes' rule alone;
+    null: as in section ``gap``, where ``monotone`` is the default. Origin: ours."""
     heads: Literal["trained", "probe"] = "trained"
     """``trained``: the heads' cross-entropies are part of the loss and reach the encoders, as in
     the warm-up; ``probe``: they train the heads alone. Origin: ours."""

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from equipoise.params import Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 
 class Options(Section):
@@ -18,8 +18,8 @@ class Options(Section):
 METHOD = MethodInfo(
     summary="Cross-entropy on the fused prediction; the variant is the fusion.",
     paper="baseline; film: Perez et al., AAAI 2018; gated: Arevalo et al., ICLR-W 2017; "
-    "weighted: ours, softmax of Peters et al., NAACL 2018",
-    variants=("concat", "sum", "weighted", "film", "gated"),
+    "weighted: ours, softmax of Peters et al., NAACL 2018; simbamm: Rheude et al., 2025",
+    variants=("concat", "sum", "weighted", "film", "gated", "simbamm"),
     options=Options,
     plugin="equipoise.methods.joint.method:Joint",
 )

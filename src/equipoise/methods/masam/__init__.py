@@ -4,9 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from equipoise.params import Section
-from equipoise.params.section import Fraction
 from equipoise.registry import MethodInfo
+from equipoise.section import Fraction, Section
 
 
 class Options(Section):

@@ -1,0 +1,44 @@
+"""SimBaMM: joint training on a transformer over one token for each modality."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from equipoise.params import Params, Section
+from equipoise.registry import MethodInfo
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Options(Section):
+    """Size of the transformer."""
+
+    layers: Count = 4
+    """Transformer layers. Origin: code (CREMA-D)."""
+    feedforward: Count = 256
+    """Hidden width of a layer's feed-forward part. Origin: code (CREMA-D)."""
+    heads: Count = 8
+    """Attention heads; must divide model.features. Origin: code (CREMA-D)."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """In attention and feed-forward. Origin: code (CREMA-D)."""
+
+
+def check(variant: str, options: Options, params: Params) -> None:
+    """Refuse attention heads that do not divide the features."""
+    for name in params.datasets:
+        features = params.model_of(name).features
+        if features % options.heads:
+            raise ValueError(
+                f"heads: {options.heads} do not divide model.features ({features}) of {name!r}"
+            )
+
+
+METHOD = MethodInfo(
+    summary="Cross-entropy on a transformer over one token for each modality.",
+    paper="baseline; Rheude, Eils, Wild: Fusion or Confusion? Multimodal Complexity Is Not All You "
+    "Need, arXiv 2512.22991",
+    variants=("late_transformer",),
+    options=Options,
+    plugin="equipoise.methods.simbamm.method:SimbammMethod",
+    check=check,
+)

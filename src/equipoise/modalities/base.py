@@ -1,0 +1,158 @@
+"""What a kind of modality must do, without torch: read a sample, store it, show it.
+
+A *modality* is a named stream of a data set (``rgb``, ``depth``); its *kind* (``frames``) is a
+folder beside this file:
+
+=============== ==================================================================================
+``__init__.py`` ``KIND`` (:class:`equipoise.registry.KindInfo`): settings; nothing heavy is imported
+``reader.py``   a :class:`Reader`: from a source to a stored sample; imported by those who decode
+``feed.py``     a :class:`equipoise.modalities.feed.Feed`: from stored samples to inputs, in torch
+=============== ==================================================================================
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise import registry
+from equipoise.media.wants import Found, Want
+from equipoise.section import Section
+
+SettingsT = TypeVar("SettingsT", bound=Section)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One sample of one modality, as it is stored."""
+
+    array: NDArray[Any]
+    """Of the shape and type that :meth:`Reader.stored` says; every value finite."""
+    facts: dict[str, float] = field(default_factory=dict)
+    """What the settings did to it: ``cut`` (the share that was left out), ``filled``, ..."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Shape and type of one stored sample."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """What an encoder gets for each sample (without the batch axis)."""
+
+    layout: str
+    """One of :data:`equipoise.registry.LAYOUTS`."""
+    shape: tuple[int, ...]
+    vocabulary: int = 0
+    """Number of different tokens (layout ``tokens`` only)."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A sample for a person's eyes: a picture (PNG) or words."""
+
+    png: bytes = b""
+    text: str = ""
+
+
+class Reader(ABC, Generic[SettingsT]):
+    """Reads the samples of one modality.
+
+    Args:
+        name: Name of the modality.
+        settings: How it is stored.
+    """
+
+    facts: tuple[str, ...] = ()
+    """Names of the facts of every reading."""
+
+    def __init__(self, name: str, settings: SettingsT) -> None:
+        self.name = name
+        self.settings = settings
+
+    @abstractmethod
+    def stored(self) -> Stored:
+        """Return shape and type of a stored sample."""
+
+    @abstractmethod
+    def input(self) -> Input:
+        """Return what an encoder would get of a whole sample; ``Feed.input``: what it gets."""
+
+    def identity(self) -> dict[str, str]:
+        """Return what a stored sample depends on beside the settings and the source.
+
+        Name to version or sha256: files of a tokenizer, the library that computes a flow.
+
+        Raises:
+            UserError: It is not there.
+        """
+        return {}
+
+    def want(self, source: Path | str) -> Want | None:
+        """Return what is wanted of the media file ``source``; None: :meth:`read` opens it."""
+        return None
+
+    def take(self, found: Found) -> Reading:
+        """Make a sample of what the decoder found.
+
+        Raises:
+            MediaError: Nothing can be made of it; the reason.
+        """
+        raise NotImplementedError
+
+    def read(self, source: Path | str) -> Reading:
+        """Read a sample from a file that is no media file, or from the cell of the manifest.
+
+        Raises:
+            MediaError: It cannot be read; the reason.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def show(self, stored: NDArray[Any]) -> Shown:
+        """Draw one stored sample."""
+
+
+def reader(name: str, kind: str, settings: Mapping[str, Any]) -> Reader[Any]:
+    """Make the reader of a modality.
+
+    Args:
+        name: Name of the modality.
+        kind: Its kind.
+        settings: ``datasets.<name>.modalities.<modality>`` without ``kind`` and ``column``.
+
+    Raises:
+        ValueError: Unknown kind or setting; one line.
+    """
+    info = registry.kinds()[registry.known_kind(kind, f"modality {name!r}")]
+    module, _, plugin = info.reader.partition(":")
+    made: type[Reader[Any]] = getattr(importlib.import_module(module), plugin)
+    return made(name, registry.check(info.settings, settings, f"modality {name!r}"))
+
+
+def readers(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Reader[Any]]:
+    """Make the reader of each modality from ``{modality: {kind, column, ...settings}}``.
+
+    Raises:
+        ValueError: Unknown kind or setting; one line.
+    """
+    return {
+        name: reader(name, table["kind"], registry.without(table, "kind", "column"))
+        for name, table in tables.items()
+    }
+
+
+def finite(array: NDArray[Any]) -> bool:
+    """Say whether every value of an array is finite."""
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
