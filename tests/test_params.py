@@ -76,8 +76,34 @@ def changed(path: str, value: object) -> dict:
             "methods.from_scratch.lfm.levle: unknown key; did you mean 'level'?",
         ),
         ("methods/from_warmup", {"joint": {}}, "'joint' stands in from_scratch and in from_warmup"),
+        (
+            "methods/with_teacher",
+            {"umt": {}},
+            "methods.teacher: 'unimodal' is not in the grid, but methods.with_teacher reads its "
+            "runs; put it in methods.from_scratch",
+        ),
+        (
+            "methods/with_teacher",
+            {"mla": {}},
+            "'mla' reads no trained run; move it to from_scratch",
+        ),
+        (
+            "methods/with_teacher",
+            {"gmm": {}},
+            "'gmm' reads the modality gaps; move it to from_warm",
+        ),
+        (
+            "methods/from_scratch",
+            {"umt": {}},
+            "methods.from_scratch.umt: 'umt' reads a trained run; move it to with_teacher",
+        ),
+        ("methods/with_teacher", {"umt": {"wieght": 1}}, "with_teacher.umt.wieght: unknown key"),
         ("datasets", {"keypda": STREAMS}, "no such data set; did you mean 'keypad'?"),
-        ("datasets", {"keypad": STREAMS | {"extract": {"shard_row": 1}}}, "did you mean 'shard_rows'?"),
+        (
+            "datasets",
+            {"keypad": STREAMS | {"extract": {"shard_row": 1}}},
+            "did you mean 'shard_rows'?",
+        ),
         ("datasets", {"keypad": STREAMS | {"splt": {}}}, "did you mean 'split'?"),
         ("datasets", {"mine": STREAMS | {"download": {"folder": "x", "y": 1}}}, "y: unknown key"),
         ("datasets", {}, "datasets: "),
@@ -183,11 +209,39 @@ def test_a_data_set_with_fewer_epochs_counts_for_the_fine_tuning() -> None:
         params.parse(params.Params, tree, "params.yaml")
 
 
+def test_a_teacher_is_another_run_of_the_grid() -> None:
+    tree = changed("methods/with_teacher", {"umt": {}, "g2d": {}})
+    with pytest.raises(
+        UserError, match=r"methods\.teacher: 'g2d' stands in with_teacher"
+    ) as caught:
+        params.parse(params.Params, changed_in(tree, "g2d"), "params.yaml")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"'jiont' is not in the grid.*; did you mean 'joint'\?"):
+        params.parse(params.Params, changed_in(tree, "jiont"), "params.yaml")
+    checked = params.parse(params.Params, changed_in(tree, "joint"), "params.yaml")
+    assert checked.method_names == ["joint", "lfm-heuristic", "umt", "g2d"]
+    for stage in ("search", "train"):
+        for method, teacher in (("umt", "joint"), ("joint", None)):
+            job = params.job_settings(checked, stage, "keypad", method)
+            told = job.train if isinstance(job, params.SearchJob) else job
+            assert isinstance(told, params.TrainJob) and told.teacher == teacher
+    assert checked.methods.table_of("umt") == "with_teacher"
+    # Nobody reads it: it need not be there.
+    params.parse(params.Params, changed_in(GOOD, "nobody"), "params.yaml")
+
+
+def changed_in(tree: dict, teacher: str) -> dict:
+    return {**tree, "methods": {**tree["methods"], "teacher": teacher}}
+
+
 def test_overlay_replaces_grids_and_merges_the_rest(tmp_path: Path) -> None:
     base = tmp_path / "params.yaml"
     base.write_text(json.dumps(GOOD | {"train": {"epochs": 30, "batch_size": 16}}))
     extra = tmp_path / "extra.yaml"
-    extra.write_text(f"datasets: {{avdigits: {json.dumps(STREAMS)}}}\ntrain: {{epochs: 7, learning_rate: 1e-3}}\n")
+    extra.write_text(
+        f"datasets: {{avdigits: {json.dumps(STREAMS)}}}\n"
+        "train: {epochs: 7, learning_rate: 1e-3}\n"
+    )
     merged = params.load(base, [extra])
     assert list(merged.datasets) == ["avdigits"]
     assert merged.method_names == ["joint", "lfm-heuristic"]
@@ -196,9 +250,7 @@ def test_overlay_replaces_grids_and_merges_the_rest(tmp_path: Path) -> None:
 
 
 def test_a_data_set_changes_its_own_sections_only() -> None:
-    tree = changed(
-        "datasets", {"keypad": STREAMS | {"train": {"epochs": 3}}, "avdigits": STREAMS}
-    )
+    tree = changed("datasets", {"keypad": STREAMS | {"train": {"epochs": 3}}, "avdigits": STREAMS})
     checked = params.parse(params.Params, tree, "params.yaml")
     assert checked.train_of("keypad").epochs == 3
     assert checked.train_of("avdigits").epochs == checked.train.epochs != 3

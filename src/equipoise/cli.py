@@ -336,8 +336,27 @@ def _methods(options: argparse.Namespace) -> None:
             f"    paper: {method['paper']}\n"
             f"    variants: {', '.join(method['variants'])}; modalities: {method['modalities']}; "
             f"stands in methods.{method['stands_in']}; extra state: {method['state']}\n"
+            f"    grade: {_graded(method['grade'])}; assumes: "
+            f"{', '.join(method['assumes']) or 'nothing else'}\n"
+            f"    proposed for: {method['optimizer']}; cost: {_cost(method['cost'])}\n"
             f"    options: {', '.join(method['options']) or 'none'}\n"
         )
+
+
+def _graded(grade: str) -> str:
+    """Return a grade with what it means."""
+    from equipoise.registry import GRADES
+
+    return f"{grade} ({GRADES[grade]})" if grade in GRADES else grade
+
+
+def _cost(cost: dict[str, dict[str, float]]) -> str:
+    """Return the measured cost in words."""
+    parts = [
+        f"{variant} {', '.join(f'{multiple:g} x joint on {d}' for d, multiple in rows.items())}"
+        for variant, rows in cost.items()
+    ]
+    return "; ".join(parts) or "not measured"
 
 
 def _track_init(options: argparse.Namespace) -> None:

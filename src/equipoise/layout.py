@@ -87,6 +87,11 @@ def _model(folder: Path) -> dict[str, Path]:
     }
 
 
+def pretrained(name: str) -> Path:
+    """Folder of the files of pretrained weights that have a name; fetched once, in no stage."""
+    return Path("models/pretrained", name)
+
+
 def warmup(dataset: str, seed: str) -> dict[str, Path]:
     """The warmed-up model of one data set and seed."""
     return _model(Path("models/warmup", dataset, f"seed{seed}"))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -81,6 +83,16 @@ class EncoderInfo:
     """Author, venue, year; or 'ours'."""
 
 
+GRADES = {
+    "baseline": "what methods are compared with",
+    "stable": "compared with the authors' code on the same numbers",
+    "partial": "a part is second-hand, or ours where nothing is published",
+    "experimental": "read from an abstract, or paper and code lie far apart",
+    "ours": "of no paper",
+}
+"""Grade of a method to its meaning."""
+
+
 @dataclass(frozen=True)
 class MethodInfo:
     """What a method folder says of itself in its ``__init__.py`` (as ``METHOD``)."""
@@ -104,6 +116,12 @@ class MethodInfo:
     ``methods.with_teacher``, where no other method may."""
     state: str = "none"
     """Extra state kept in a checkpoint, in words."""
+    grade: str = ""
+    """How sure it is that this is the published method: a key of :data:`GRADES`."""
+    optimizer: str = ""
+    """The optimiser that it was proposed for, and where that was read."""
+    assumes: tuple[str, ...] = ()
+    """What must hold for it to do what it is for, beyond the number of modalities."""
     check: Callable[[str, Any, Params], None] | None = None
     """Called with variant, options and all parameters; raises ValueError where options do not fit
     the rest of the parameters."""
@@ -189,7 +207,11 @@ def describe_methods() -> dict[str, dict[str, Any]]:
             "variants": list(info.variants),
             "modalities": _count(*info.modalities),
             "stands_in": " or ".join(tables(info)),
+            "grade": info.grade or "not graded",
+            "optimizer": info.optimizer or "not established",
+            "assumes": list(info.assumes),
             "state": info.state,
+            "cost": costs().get(name, {}),
             "options": {
                 key: {
                     "default": field.default,
@@ -207,6 +229,21 @@ def tables(info: MethodInfo) -> tuple[str, ...]:
     if info.needs_teacher:
         return ("with_teacher",)
     return ("from_warmup",) if info.needs_warmup else ("from_scratch", "from_warmup")
+
+
+@cache
+def costs() -> dict[str, dict[str, dict[str, float]]]:
+    """Return measured cost: method to variant to data set to a multiple of joint's CPU time.
+
+    What was not measured is missing; ``costs.toml`` says how it was.
+    """
+    text = files("equipoise.methods").joinpath("costs.toml").read_text(encoding="utf-8")
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for dataset, rows in tomllib.loads(text).items():
+        for key, multiple in rows.items():
+            name, variant, _ = method_of(key)
+            found.setdefault(name, {}).setdefault(variant, {})[dataset] = multiple
+    return found
 
 
 def _count(least: int, most: int | None) -> str:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.errors import UserError
 from equipoise.data.manifest import Column
+from equipoise.errors import UserError
 from equipoise.prediction.inputs import Clip, Wanted, find_clips
 
 BOTH = {"audio": Wanted("sound", Column("audio")), "video": Wanted("frames", Column("video"))}

@@ -138,7 +138,9 @@ def train_inputs(wildcards):
     if wildcards.method in PARAMS.methods.with_teacher:
         dataset, seed = cell
         teacher = layout.train(dataset, PARAMS.methods.teacher, seed)
-        needed |= {f"teacher_{name}": str(teacher[name]) for name in ("weights", "model")}
+        needed |= {
+            f"teacher_{name}": str(teacher[name]) for name in ("weights", "model")
+        }
     return needed
 
 

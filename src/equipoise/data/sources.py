@@ -24,6 +24,15 @@ class FileSource(Section):
     licence: str
 
 
+class LooseSource(FileSource):
+    """A file that is not known as well: pretrained weights of others."""
+
+    size: Annotated[int, Field(ge=0)] = 0
+    """Bytes; 0: what the place says that has it."""
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{8,64})?$")] = ""
+    """All of it, its beginning, or nothing."""
+
+
 class RepositorySource(Section):
     """One tag of a git repository, known by its commit."""
 

@@ -27,9 +27,16 @@ _FORMATS = (
     "vivo,voc,w64,wav,webm,webp_pipe,wsaud,wsvqa,wtv,wv,y4m,yuv4mpegpipe"
 )
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+_STOPPED = "cannot be read to its end"
 #: What the demuxers of the pinned libraries say, at level error, of a file that is cut or
 #: overwritten, and tell in no other way.
-_DAMAGE = ("File ended prematurely", "invalid as first byte of an EBML", "CRC mismatch")
+_DAMAGE = (
+    "File ended prematurely",
+    "invalid as first byte of an EBML",
+    "CRC mismatch",
+    "Packet mismatch",
+    _STOPPED,
+)
 _ESTIMATED = "Estimating duration from bitrate"
 #: Jumps of a clock that are no gap (seconds), where the format allows a clock to start again.
 _FORWARD, _BACK = 10.0, 0.1
@@ -94,6 +101,8 @@ class File:
         Where the format allows it (Ogg, MPEG streams), a clock that starts again goes on instead.
         Can be called again: the file is then opened once more.
         """
+        import av
+
         source, self._unread = self._unread or _open(self.path), None
         clock = _Clock(source)
         try:
@@ -101,6 +110,10 @@ class File:
                 if packet.size or packet.dts is not None:
                     clock.mend(packet)
                 yield packet
+        except av.error.PatchWelcomeError as error:
+            raise MediaError(_reason(error, self.log)) from None
+        except av.error.FFmpegError as error:
+            self.log.append((av.logging.ERROR, self.format, f"{_STOPPED}: {error.strerror}"))
         finally:
             if source is not self.container:  # streams of that one are still asked
                 source.close()
@@ -171,5 +184,7 @@ def _reason(error: Exception, log: list[tuple[int, str, str]]) -> str:
     if any("not on whitelist" in text.lower() for _, _, text in log):
         return "no media format that is read here (playlists and lists of files are not)"
     said = next((text.strip() for level, _, text in log if level <= 16), "")
-    what = getattr(error, "strerror", None) or str(error)
-    return f"its header cannot be read: {said or what}"
+    what = said or getattr(error, "strerror", None) or str(error)
+    if type(error).__name__ == "PatchWelcomeError":
+        return f"a kind of file that is not read here ({what.partition(',')[0]})"
+    return f"its header cannot be read: {what}"

@@ -11,3 +11,13 @@ class MissingStreamError(MediaError):
     def __init__(self, modality: str) -> None:
         super().__init__(f"no {modality} stream")
         self.modality = modality
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel from a worker with the message that was made of it (led by another name, say)."""
+        return (_missing, (self.modality, self.args))
+
+
+def _missing(modality: str, args: tuple[object, ...]) -> MissingStreamError:
+    error = MissingStreamError(modality)
+    error.args = args
+    return error

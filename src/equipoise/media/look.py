@@ -37,6 +37,8 @@ def head(path: Path) -> bytes:
         raise MediaError("Git LFS pointer, not the file itself; run git lfs pull at the source")
     if re.match(rb"\s*<(!doctype|html|\?xml)", first, re.IGNORECASE):
         raise MediaError("web page, not media; download it again")
+    if first.startswith(b"RIFX"):
+        raise MediaError("big-endian WAV (RIFX): not read here; convert it to WAV or FLAC")
     return first
 
 

@@ -49,8 +49,8 @@ def read(path: Path, first: bytes, wants: Mapping[str, Still]) -> dict[str, Foun
     from PIL import Image, UnidentifiedImageError
 
     Image.init()
-    formats = ("TGA",) if path.suffix.lower() in _TARGA else _FORMATS
-    formats = tuple(name for name in formats if name in Image.OPEN)  # AVIF depends on the wheel
+    expected = ("TGA",) if path.suffix.lower() in _TARGA else _FORMATS
+    formats = tuple(name for name in expected if name in Image.OPEN)  # AVIF depends on the wheel
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -35,6 +35,9 @@ class Feed(ABC, Generic[AugmentT]):
     """What shares a mean and a standard deviation: the values of each index of the last axis, all
     values, or nothing (the input is not normalised)."""
 
+    white: float = 1.0
+    """The stored value that published means and deviations of this kind call 1."""
+
     def __init__(self, reader: Reader[Any], augment: AugmentT) -> None:
         self.reader = reader
         self.augment = augment

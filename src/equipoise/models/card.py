@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from equipoise.errors import UserError
 from equipoise.modalities.normalise import Normalisation
+from equipoise.models.weights import Origin
 from equipoise.params import Encoder
 from equipoise.section import Section, explain
 
@@ -24,6 +25,10 @@ class ModalityCard(Section):
     normalisation: Normalisation
     embedded: bool = False
     """Whether the samples went through the frozen encoder before, in stage embed."""
+    weights: Origin | None = None
+    """The weights that the encoder started from."""
+    before: Normalisation | None = None
+    """Of the input of the frozen encoder, where stage embed ran it."""
 
 
 class ModelCard(Section):

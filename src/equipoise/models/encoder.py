@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from torch import Tensor, nn
@@ -42,6 +43,14 @@ class Encoder(nn.Module):
         """Map a batch of inputs to features (B, D)."""
         features: Tensor = self.projection(self.embed(inputs))
         return features
+
+    def tensors(self, folder: Path) -> dict[str, Tensor] | None:
+        """Return weights by our names, where this encoder has a way of its own to read a folder.
+
+        Raises:
+            UserError: They do not fit.
+        """
+        return None
 
     def parts(self) -> dict[Part, nn.Module]:
         """Return the parts that there are, from the input on."""
@@ -92,3 +101,8 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """
     weights = mask[:, :, None].to(values.dtype)
     return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def mean_of_frames(maps: Tensor, batch: int) -> Tensor:
+    """Return the mean (B, C) over pixels and frames of maps (B x F, C, H, W)."""
+    return maps.mean(dim=(2, 3)).reshape(batch, -1, maps.shape[1]).mean(dim=1)

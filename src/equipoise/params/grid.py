@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from equipoise import registry
 from equipoise.errors import UserError, nearest
-from equipoise.params import moved
+from equipoise.params.moved import refuse
 from equipoise.params.sections import (
     ADDITIVE,
     Compare,
@@ -95,7 +95,7 @@ class Params(Section):
     @model_validator(mode="before")
     @classmethod
     def _of_this_version(cls, values: Any) -> Any:
-        moved.refuse(values)
+        refuse(values)
         return values
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from equipoise.models.card import ModelCard
 from equipoise.prediction.inputs import Clip, find_clips, wanted
 from equipoise.training import inference
 from equipoise.training.device import make_deterministic, pick_device
+from equipoise.training.embedding import Embedder, of_card
 
 #: Key of the fused prediction beside those of the modalities.
 FUSED = "fused"
@@ -56,6 +57,8 @@ class ClipPredictions:
     clips: list[Clip]
     readers: Readers
     """How clips are read: as the model's training data were."""
+    embedders: dict[str, Embedder]
+    """Frozen encoders whose output the model was trained on."""
     device: torch.device
     batch_size: int
     threads: int
@@ -117,7 +120,8 @@ class ClipPredictions:
     def _probabilities(self, arrays: Arrays) -> dict[str, NDArray[np.float64]]:
         from scipy.special import softmax
 
-        store = _Decoded(arrays, self.classes)
+        embedded = {m: self.embedders[m].embed(arrays[m]) for m in arrays if m in self.embedders}
+        store = _Decoded({**arrays, **embedded}, self.classes)
         predicted = inference.predict(
             self.loaded,
             store,
@@ -196,7 +200,8 @@ def predict(
         *(folder, card.method, card.dataset, card.seed, card.epoch, ", ".join(card.modalities)),
         *(where, decoder()),
     )
-    return ClipPredictions(loaded, clips, how, where, batch_size, cores)
+    frozen = {m: of_card(m, one, where) for m, one in card.modalities.items() if one.embedded}
+    return ClipPredictions(loaded, clips, how, frozen, where, batch_size, cores)
 
 
 def _readers(card: ModelCard, path: Path) -> Readers:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from equipoise import files
 from equipoise.errors import UserError
-from equipoise.methods.base import Batch, Plan
 from equipoise.modalities.feed import Drawn
 from equipoise.modalities.normalise import Normalisation
+from equipoise.training.batch import Batch, Plan
 from equipoise.training.order import arranged, permutation
 from equipoise.training.source import Raw, Source, Store, open_source
 from equipoise.training.streams import Streams, feeds_of, measured
@@ -70,7 +70,8 @@ class Data:
         splits: Subset to ascending rows of the store.
         device: Where batches go.
         resident_gib: Features up to this size are held in memory.
-        normalisation: From the training of an earlier stage; None: computed on ``train``.
+        normalisation: Of the modalities that it is known of: from an earlier stage, or what
+            pretrained weights expect; of the others it is computed on ``train``.
         augment: Modality to what is random in training.
     """
 
@@ -90,7 +91,9 @@ class Data:
         self.sample_ids = list(store.sample_ids)
         self.labels: Indices = np.asarray(store.labels, dtype=np.int64)
         feeds = feeds_of(store, augment or {})
-        known = dict(normalisation or measured(feeds, store, self.splits["train"]))
+        known = dict(normalisation or {})
+        unknown = {m: feed for m, feed in feeds.items() if m not in known}
+        known |= measured(unknown, store, self.splits["train"])
         self.streams = Streams(feeds, known, device)
         self._source: Source = open_source(store, self.modalities, device, resident_gib)
         self._labels = torch.from_numpy(self.labels).to(device)

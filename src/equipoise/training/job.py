@@ -17,11 +17,13 @@ from equipoise.models.card import ModalityCard, ModelCard
 from equipoise.models.multimodal import MultimodalClassifier
 from equipoise.params import TrainJob, WarmupJob
 from equipoise.stages.job import Job
+from equipoise.training import pretrained
 from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.data import Data, read_split, split_digest
 from equipoise.training.device import make_deterministic, seed_everything
 from equipoise.training.inference import LoadedModel, load_model
 from equipoise.training.loop import Best, Row, Trainer
+from equipoise.training.precision import expect_right
 from equipoise.training.run import Run, make_optimizer
 from equipoise.training.shares import share
 from equipoise.training.teacher import expect_same, freeze, load_teacher, weights_of
@@ -141,7 +143,11 @@ def _make_run(
         start.warm.card.expect_split(split_digest(splits, store.sample_ids))
     warm_weights = layout.warmup(job.dataset, str(job.seed))["weights"]
     warm = start.warm
-    normalisation = _normalisation(warm, store, warm_weights) if warm else None
+    placed = pretrained.place(settings.encoders, store)
+    if warm is not None:
+        normalisation = _normalisation(warm, store, warm_weights)
+    else:
+        normalisation = pretrained.expected(placed, store, settings.augment)
     gib = job.runtime.resident_gib
     data = Data(store, splits, device, gib, normalisation, settings.augment)
     seed_everything(job.seed)
@@ -151,7 +157,10 @@ def _make_run(
     model = build_model(given, settings.encoders, fusion, width, classes, store.embedded)
     if warm is not None:
         _continue_from(model, warm, warm_weights)
+    else:
+        pretrained.load(model, placed)
     model.to(device)
+    expect_right(model, data, settings.train, (job.seed, start.first_epoch))
     world = current()
     share(model.encoders, world)
     if start.teacher is not None:
@@ -231,6 +240,8 @@ def modality_cards(
     data: Data, settings: WarmupJob | TrainJob, store: Inputs
 ) -> dict[str, ModalityCard]:
     """Return what a model that is trained on ``data`` must know of each modality."""
+    origins = pretrained.origins(pretrained.place(settings.encoders, store), store)
+    before = {m: Normalisation(**made["before"]) for m, made in store.made_with.items()}
     return {
         m: ModalityCard(
             table=dict(store.tables[m]),
@@ -239,6 +250,8 @@ def modality_cards(
             shape=store.shape(m),
             normalisation=data.streams.normalisation[m],
             embedded=m in store.embedded,
+            weights=origins.get(m),
+            before=before.get(m),
         )
         for m in data.modalities
     }

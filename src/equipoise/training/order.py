@@ -17,7 +17,7 @@ from torch import Tensor
 from equipoise.modalities.draws import mixed
 
 if TYPE_CHECKING:
-    from equipoise.methods.base import Plan
+    from equipoise.training.batch import Plan
 
 
 def cut(rows: Tensor, batch_size: int) -> list[Tensor]:

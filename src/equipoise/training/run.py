@@ -3,18 +3,38 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from equipoise.gap.artefacts import GapArtefacts
-from equipoise.methods.base import Batch
+from equipoise.models.card import ModelCard
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.params import Train
+from equipoise.training.batch import Batch
 from equipoise.training.data import Data, Indices
 from equipoise.training.device import autocast
-from equipoise.training.inference import LoadedModel, Predictions, gather
+from equipoise.training.outputs import Predictions, gather
 from equipoise.training.world import World
+
+
+class Predicts(Protocol):
+    """A method, as far as a teacher needs it."""
+
+    def predict(self, output: Output) -> Output:
+        """Return the output whose logits are the prediction."""
+
+
+class Teacher(Protocol):
+    """A trained model that another run reads (``training.inference.LoadedModel``)."""
+
+    model: MultimodalClassifier
+    card: ModelCard
+
+    @property
+    def method(self) -> Predicts:
+        """What reads its predictions."""
 
 
 @dataclass
@@ -34,7 +54,7 @@ class Run:
     """Name of the stage."""
     gap: GapArtefacts | None = None
     """What stage gap found, in a run that continues from the warm-up."""
-    teacher: LoadedModel | None = None
+    teacher: Teacher | None = None
     """The trained run that the method reads, in evaluation mode and without gradient."""
     world: World = field(default_factory=World)
     """The processes that share the work. All do the same, but only the first writes files."""

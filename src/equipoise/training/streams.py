@@ -107,4 +107,9 @@ def _reader(name: str, table: Mapping[str, Any]) -> Reader[Any]:
 def _of_card(name: str, card: ModalityCard) -> Feed[Any]:
     if card.embedded:
         return EmbeddedFeed(EmbeddedReader(name, card.shape[0]), Section())
+    return feed_of(name, card)
+
+
+def feed_of(name: str, card: ModalityCard) -> Feed[Any]:
+    """Return the feed of a modality of a trained model, not of what stage embed made of it."""
     return feed(_reader(name, card.table), card.table["kind"], card.augment)

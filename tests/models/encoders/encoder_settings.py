@@ -18,6 +18,8 @@ class Row:
     name: str
     given: Input
     options: dict[str, Any] = field(default_factory=dict)
+    like: str = ""
+    """The row whose layers it has, only more of them: what is slow runs on that one."""
 
     @property
     def id(self) -> str:
@@ -46,10 +48,12 @@ ROWS = [
     Row("conv_speech", SPECTROGRAM),
     Row("resnet18", PICTURES),
     Row("resnet18", Input("spectrogram", (33, 40))),
-    Row("resnet34", Input("pictures", (2, 3, 12, 9)), {"entry": "small"}),
-    Row("resnet34", Input("spectrogram", (17, 9)), {"entry": "small"}),
-    Row("resnet50", Input("pictures", (2, 3, 12, 9)), {"entry": "small"}),
-    Row("resnet50", Input("spectrogram", (17, 9)), {"entry": "small"}),
+    Row("resnet34", Input("pictures", (2, 3, 12, 9)), {"entry": "small"}, like="resnet18"),
+    Row("resnet34", Input("spectrogram", (17, 9)), {"entry": "small"}, like="resnet18"),
+    Row("resnet50", Input("pictures", (2, 3, 12, 9)), {"entry": "small"}, like="resnet18"),
+    Row("resnet50", Input("spectrogram", (17, 9)), {"entry": "small"}, like="resnet18"),
+    Row("efficientnet_lite0", PICTURES),
+    Row("i3d", Input("pictures", (9, 2, 24, 20)), {"width": 0.1}),
     Row("mlp", Input("vector", (9,)), {"layers": 3}),
     Row("gru", SEQUENCE, {"layers": 2}),
     Row("temporal_conv", SEQUENCE),

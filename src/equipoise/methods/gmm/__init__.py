@@ -1,13 +1,18 @@
 """GMM: a loss per sample by how balanced a mixture model finds it. Our reading of the abstract."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from equipoise.params import Params, Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 Weight = Annotated[float, Field(ge=0)]
+
+if TYPE_CHECKING:
+    from equipoise.params import Params
 
 
 class Options(Section):
@@ -71,4 +76,9 @@ METHOD = MethodInfo(
     check=check,
     needs_warmup=True,
     state="the mixture",
+    grade="experimental",
+    assumes=(
+        "two groups of samples that differ in the gap between modalities",
+        "a warm-up that is long enough to see them",
+    ),
 )

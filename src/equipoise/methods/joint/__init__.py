@@ -1,9 +1,14 @@
 """Joint training: one loss on the fused prediction, the baseline of every balancing method."""
 
-from typing import Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 from equipoise.registry import MethodInfo
 from equipoise.section import Section
+
+if TYPE_CHECKING:
+    from equipoise.params import Params
 
 
 class Options(Section):
@@ -13,6 +18,15 @@ class Options(Section):
     """``probe``: heads read detached features and only show what each encoder has learnt;
     ``trained``: their cross-entropies are added to the loss and reach the encoders.
     Origin: ours."""
+    target: str | None = None
+    """Variant ``film``: the modality that the others scale and shift; null: the first by name.
+    Origin: ours (null); code: OGM-GE modulates video by audio."""
+
+
+def check(variant: str, options: Options, params: Params) -> None:
+    """Refuse a target where nothing is modulated."""
+    if options.target is not None and variant != "film":
+        raise ValueError(f"target: variant {variant!r} modulates nothing; only film has a target")
 
 
 METHOD = MethodInfo(
@@ -22,4 +36,7 @@ METHOD = MethodInfo(
     variants=("concat", "sum", "weighted", "film", "gated", "simbamm"),
     options=Options,
     plugin="equipoise.methods.joint.method:Joint",
+    check=check,
+    grade="baseline",
+    optimizer="none in particular",
 )

@@ -60,4 +60,8 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.lfm.method:Lfm",
     modalities=(2, None),
     state="the weight of the alignment",
+    grade="stable",
+    optimizer="SGD, rate 1e-2, momentum 0.9, lowered to a tenth (paper and code); Adam, rate 1e-4, "
+    "for text and image (paper)",
+    assumes=("features of one length", "with infonce, batches with several samples"),
 )

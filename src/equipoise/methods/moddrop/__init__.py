@@ -1,9 +1,15 @@
 """Modality dropout: features are dropped as often as under OPM, but of every modality alike."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from equipoise.methods.opm import Options as OpmOptions
 from equipoise.methods.opm import Rate
-from equipoise.params import Params
 from equipoise.registry import MethodInfo
+
+if TYPE_CHECKING:
+    from equipoise.params import Params
 
 
 class Options(OpmOptions):

@@ -1,13 +1,18 @@
 """OPM: the features of the dominant modality are dropped on the fly, sample by sample."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from equipoise.params import Params, Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 Rate = Annotated[float, Field(ge=0, le=1)]
+
+if TYPE_CHECKING:
+    from equipoise.params import Params
 
 
 class Options(Section):

@@ -42,4 +42,8 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.pmr.method:Pmr",
     modalities=(2, None),
     state="class prototypes of each modality; means over the epoch",
+    grade="partial",
+    optimizer="SGD, rate 1e-4, momentum 0.9, weight decay 1e-4, a tenth after 70 epochs (code, "
+    "main_Prototype_grad.py)",
+    assumes=("encoders that are trained", "enough samples of each class for a prototype"),
 )

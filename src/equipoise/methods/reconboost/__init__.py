@@ -35,4 +35,8 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.reconboost.method:Reconboost",
     modalities=(2, None),
     state="the epoch, from which stage and ensemble follow",
+    grade="partial",
+    optimizer="SGD, rate 1e-2, momentum 0.9, weight decay 5e-4, a new one for each stage (code, "
+    "train.py)",
+    assumes=("modalities that each can tell the classes", "epochs for several stages"),
 )

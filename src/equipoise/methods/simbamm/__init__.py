@@ -1,13 +1,18 @@
 """SimBaMM: joint training on a transformer over one token for each modality."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from equipoise.params import Params, Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 Count = Annotated[int, Field(ge=1)]
+
+if TYPE_CHECKING:
+    from equipoise.params import Params
 
 
 class Options(Section):

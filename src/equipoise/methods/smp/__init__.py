@@ -1,11 +1,16 @@
 """SMP: each weak modality leads alone for some epochs, then all train together."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from equipoise.params import Params, Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
+
+if TYPE_CHECKING:
+    from equipoise.params import Params
 
 
 class Options(Section):

@@ -1,12 +1,17 @@
 """TCMax: the loss is a bound of the total correlation of all features and the label."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from equipoise.params import Params, Section
 from equipoise.params.sections import ADDITIVE
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
+
+if TYPE_CHECKING:
+    from equipoise.params import Params
 
 
 class Options(Section):

@@ -14,4 +14,6 @@ METHOD = MethodInfo(
     variants=("separate",),
     options=Options,
     plugin="equipoise.methods.unimodal.method:Unimodal",
+    grade="baseline",
+    optimizer="none in particular",
 )

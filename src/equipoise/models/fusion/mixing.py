@@ -9,23 +9,27 @@ from equipoise.models.fusion.base import Fusion
 
 
 class Film(Fusion):
-    """Affine fusion: the first modality is scaled and shifted by the others (Perez et al., 2018).
+    """Affine fusion: one modality is scaled and shifted by the others (Perez et al., 2018).
 
-    z = W (gamma(o) * h_1 + beta(o)) + b, where o joins the features of all other modalities; with
-    more than two modalities this joint o is our extension.
+    z = W (gamma(o) * h_t + beta(o)) + b, where o joins the features of all other modalities; with
+    more than two modalities this joint o is our extension. The target t is the first modality,
+    unless a method sets :attr:`target`.
     """
 
     name = "film"
 
     def __init__(self, modalities: Sequence[str], features: int, classes: int) -> None:
         super().__init__(modalities, features, classes)
+        #: The modality that is modulated.
+        self.target = self.modalities[0]
         others = features * (len(self.modalities) - 1)
         self.affine = nn.Linear(others, 2 * features) if others else None
         self.classifier = nn.Linear(features, classes)
 
     def forward(self, features: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> Tensor:
         """Return logits (B, C)."""
-        target, *others = (features[m] for m in self.modalities)
+        target = features[self.target]
+        others = [features[m] for m in self.modalities if m != self.target]
         if self.affine is not None:
             scale, shift = self.affine(torch.cat(others, dim=1)).chunk(2, dim=1)
             target = scale * target + shift

@@ -10,7 +10,7 @@ from torchvision.models import resnet
 
 from equipoise.errors import UserError
 from equipoise.modalities.base import Input
-from equipoise.models.encoder import Encoder
+from equipoise.models.encoder import Encoder, mean_of_frames
 from equipoise.models.encoders.resnet import Options
 
 LEAST = {"large": 33, "small": 9}
@@ -41,7 +41,7 @@ class ResNet(Encoder):
         """Map frames (B, F, C, H, W) or spectrograms (B, freq, time) to (B, E)."""
         frames = inputs[:, None, None] if inputs.dim() == 3 else inputs
         maps: Tensor = self.body(self.stem(frames.flatten(0, 1)))
-        return maps.mean(dim=(2, 3)).unflatten(0, frames.shape[:2]).mean(dim=1)
+        return mean_of_frames(maps, frames.shape[0])
 
 
 def build(depth: int, given: Input, features: int, options: Options) -> ResNet:
