@@ -22,6 +22,7 @@ STAGE_HELP = {
     "download": "fetch or make the raw media of a data set, with a manifest and checksums",
     "extract": "decode raw media into the HDF5 feature store; list what cannot be decoded",
     "split": "assign every sample to training, validation or test, without leakage",
+    "embed": "run encoders that are frozen as a whole once, in place of in every step",
     "warmup": "train jointly until every modality is fit well enough to be compared",
     "gap": "measure per-sample modality gaps and fit the Gaussian mixture to them",
     "search": "try hyper-parameters of one method and choose on the validation split",
@@ -76,6 +77,14 @@ def _whole(least: int) -> Callable[[str], int]:
     return read
 
 
+def _pair(text: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE``."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not MODALITY=VALUE")
+    return name, value
+
+
 def _parser() -> argparse.ArgumentParser:
     from equipoise import __version__
 
@@ -127,11 +136,19 @@ def _add_predict(verb: argparse.ArgumentParser) -> None:
         "paths",
         metavar="PATH",
         type=Path,
-        nargs="+",
-        help="a media file, a folder of them, or a manifest.csv (where each modality has a file)",
+        nargs="*",
+        help="a file, a folder of them, or a manifest.csv (where each modality has a file)",
     )
     folder = "the folder of model.json and model.safetensors, wherever it is"
     verb.add_argument("--model", metavar="MODEL_DIR", type=Path, required=True, help=folder)
+    verb.add_argument(
+        "--set",
+        metavar="MODALITY=VALUE",
+        type=_pair,
+        action="append",
+        default=[],
+        help="a text or file that goes with every PATH (without PATH: the sample); repeatable",
+    )
     verb.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
     verb.add_argument(
         "--format", choices=["csv", "json"], help="default: as FILE is called, or csv"
@@ -230,9 +247,14 @@ def _runtime(options: argparse.Namespace) -> Runtime:
 
 
 def _check(options: argparse.Namespace) -> None:
+    from equipoise.data import proposal
     from equipoise.data.check import check
 
-    problems = check(options.folder, options.threads)
+    tables = proposal.told(options.folder, PARAMS)
+    if tables is None:
+        tables = proposal.propose(options.folder)
+        sys.stdout.write(f"proposed, for lack of an entry in {PARAMS}:\n{proposal.as_yaml(tables)}")
+    problems = check(options.folder, tables, options.threads)
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
     if problems:
@@ -241,13 +263,23 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    from equipoise import places
     from equipoise.console import log
     from equipoise.prediction import output, predict
 
     style = output.format_of(options.output, options.format)
     predictions = predict(
-        options.model, options.paths, options.device, options.batch_size, options.threads
+        options.model,
+        options.paths,
+        options.device,
+        options.batch_size,
+        options.threads,
+        dict(options.set),
     )
+    if options.output is not None:
+        sources = (source for clip in predictions.clips for source in clip.sources.values())
+        used = {source for source in sources if isinstance(source, Path)}
+        places.expect_output(options.output, [options.model, *options.paths, *sorted(used)])
     failed = output.write(predictions, options.output, style)
     if failed:
         log.error("%d of %d clips not predicted; see their error", failed, len(predictions))
@@ -304,8 +336,27 @@ def _methods(options: argparse.Namespace) -> None:
             f"    paper: {method['paper']}\n"
             f"    variants: {', '.join(method['variants'])}; modalities: {method['modalities']}; "
             f"stands in methods.{method['stands_in']}; extra state: {method['state']}\n"
+            f"    grade: {_graded(method['grade'])}; assumes: "
+            f"{', '.join(method['assumes']) or 'nothing else'}\n"
+            f"    proposed for: {method['optimizer']}; cost: {_cost(method['cost'])}\n"
             f"    options: {', '.join(method['options']) or 'none'}\n"
         )
+
+
+def _graded(grade: str) -> str:
+    """Return a grade with what it means."""
+    from equipoise.registry import GRADES
+
+    return f"{grade} ({GRADES[grade]})" if grade in GRADES else grade
+
+
+def _cost(cost: dict[str, dict[str, float]]) -> str:
+    """Return the measured cost in words."""
+    parts = [
+        f"{variant} {', '.join(f'{multiple:g} x joint on {d}' for d, multiple in rows.items())}"
+        for variant, rows in cost.items()
+    ]
+    return "; ".join(parts) or "not measured"
 
 
 def _track_init(options: argparse.Namespace) -> None:

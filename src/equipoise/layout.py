@@ -13,6 +13,7 @@ CELL = {
     "download": ("dataset",),
     "extract": ("dataset",),
     "split": ("dataset",),
+    "embed": ("dataset",),
     "warmup": ("dataset", "seed"),
     "gap": ("dataset", "seed"),
     "search": ("dataset", "method"),
@@ -21,6 +22,28 @@ CELL = {
     "compare": (),
 }
 STAGES = tuple(CELL)
+
+#: Folders that hold one folder for each data set; all that stages write lies in them, but for the
+#: files of :func:`compare`.
+FOLDERS = tuple(
+    Path(name)
+    for name in (
+        *("data/raw", "data/features", "data/splits", "data/embeddings"),
+        *("models/warmup", "models/train", "results/gap", "results/search", "results/evaluate"),
+        *("state/download", "state/extract", "state/embed", "state/warmup", "state/search"),
+        "state/train",
+    )
+)
+#: All that stages write, and what tells of them.
+WRITTEN = tuple(
+    Path(name)
+    for name in (
+        *("data/code", "data/raw", "data/features", "data/splits", "data/embeddings"),
+        *("models", "results", "state", "logs", "benchmarks/snakemake", "mlruns", "mlartifacts"),
+    )
+)
+#: What belongs to the tools.
+TOOLS = (Path(".snakemake"), Path(".dvc"), Path(".git"))
 
 
 def raw(dataset: str) -> dict[str, Path]:
@@ -34,12 +57,13 @@ def raw(dataset: str) -> dict[str, Path]:
 
 
 def features(dataset: str) -> dict[str, Path]:
-    """The HDF5 feature store of one data set, the rejected clips and the extraction record."""
+    """The HDF5 feature store of one data set, rejected clips, the record, samples to look at."""
     folder = Path("data/features", dataset)
     return {
         "features": folder / "features.h5",
         "rejects": folder / "rejects.csv",
         "record": folder / "extract.json",
+        "samples": folder / "samples.json",
     }
 
 
@@ -47,6 +71,12 @@ def split(dataset: str) -> dict[str, Path]:
     """Which sample is in train, val or test, and the counts behind it."""
     folder = Path("data/splits", dataset)
     return {"split": folder / "split.csv", "record": folder / "split.json"}
+
+
+def embed(dataset: str) -> dict[str, Path]:
+    """What frozen encoders make of the features of one data set, and the record of it."""
+    folder = Path("data/embeddings", dataset)
+    return {"embeddings": folder / "embeddings.h5", "record": folder / "embed.json"}
 
 
 def _model(folder: Path) -> dict[str, Path]:
@@ -112,6 +142,7 @@ def outputs(stage: str, *cell: str) -> dict[str, Path]:
         "download": raw,
         "extract": features,
         "split": split,
+        "embed": embed,
         "warmup": warmup,
         "gap": gap,
         "search": search,

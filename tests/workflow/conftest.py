@@ -5,14 +5,27 @@ import shutil
 import pytest
 from project_copy import Project, copy_project
 
-PLAIN = {"extract": {}, "split": {}, "model": {}, "train": {}}
-#: Two data sets (one of them a user's folder), both kinds of method, one seed: 23 jobs.
+PLAIN = {
+    "modalities": {
+        "video": {"kind": "frames", "column": "video", "pick": {"even": 4}, "size": 32},
+        "audio": {"kind": "sound", "column": "audio", "rate": 8000, "seconds": 0.8},
+    },
+    "encoders": {"video": "conv_frames", "audio": "conv_spectrogram"},
+    "augment": {"video": {"shift": 2}, "audio": {}},
+    **{"extract": {}, "split": {}, "model": {}, "train": {}},
+}
+#: Two data sets (one of them a user's folder), each kind of method, one seed: 29 jobs.
 GRID = {
     "datasets": {
         "keypad": {"download": {"seed": 3}, **PLAIN},
         "mine": {"download": {"folder": "own"}, **PLAIN},
     },
-    "methods": {"from_scratch": {"joint": {}}, "from_warmup": {"gmm-adaptive": {}}},
+    "methods": {
+        "from_scratch": {"joint": {}},
+        "from_warmup": {"gmm-adaptive": {}},
+        "with_teacher": {"umt": {}},
+        "teacher": "joint",
+    },
     "seeds": [0],
     "search": {"trials": 1, "seed": 0, "train": [{"learning_rate": 0.01}], "options": {}},
 }

@@ -66,7 +66,7 @@ def test_every_cell_is_one_job(own):
         job_rule, inputs, outputs = jobs[targets[0]]
         assert script == "workflow/scripts/cell"
         assert (rule, set(targets), set(cell["outs"])) == (job_rule, outputs, outputs), name
-        assert name.split("@")[0].removesuffix("_from_warmup") == rule
+        assert re.sub("_(from_warmup|with_teacher)$", "", name.split("@")[0]) == rule
         lists = {d for d in cell["deps"] if d.endswith(".sha256") and d.startswith("data/code/")}
         (listed,) = lists
         assert f"src/equipoise/stages/{rule}.py" in (own.folder / listed).read_text()
@@ -93,6 +93,7 @@ FILL = {
     "train": {"learning_rate": 0.5},
     "joint": {"heads": "trained"},
     "gmm-adaptive": {"beta": 0.25},
+    "umt": {"weight": 1.0},
     "options": {"joint": [{"heads": "trained"}]},
 }
 WORDS = [

@@ -8,6 +8,7 @@ rule evaluate:
         manifest=str(RAW["manifest"]),
         features=FEATURES["features"],
         split=SPLIT["split"],
+        embeddings=EMBED["embeddings"],
         weights=rules.train.output.weights,
         model=rules.train.output.model,
     output:
@@ -37,7 +38,7 @@ rule compare:
         searched=grid(*SEARCH.values()),
         warmups=grid(WARMUP["model"], WARMUP["history"]),
         splits=grid(*SPLIT.values()),
-        extracted=grid(FEATURES["rejects"], FEATURES["record"]),
+        extracted=grid(FEATURES["rejects"], FEATURES["record"], FEATURES["samples"]),
         manifests=grid(str(RAW["manifest"])),
     output:
         metrics=COMPARE["metrics"],

@@ -1,8 +1,9 @@
-# From raw media to arrays: download, extract, split.
+# From raw media to what models read: download, extract, split, embed.
 
 RAW = layout.raw("{dataset}")
 FEATURES = paths(layout.features("{dataset}"))
 SPLIT = paths(layout.split("{dataset}"))
+EMBED = paths(layout.embed("{dataset}"))
 
 
 rule download:
@@ -61,3 +62,24 @@ rule split:
         "{wildcards.dataset}: assign the clips to training, validation and test"
     shell:
         command("split")
+
+
+# Only an encoder that is frozen as a whole is run here; where there is none, the store is empty.
+rule embed:
+    input:
+        features=FEATURES["features"],
+        split=SPLIT["split"],
+    output:
+        **EMBED,
+    log:
+        "logs/embed/{dataset}.log",
+    conda:
+        ENVIRONMENT
+    threads: CORES
+    params:
+        settings=settings("embed"),
+        code=code("embed"),
+    message:
+        "{wildcards.dataset}: run frozen encoders once"
+    shell:
+        command("embed")

@@ -11,6 +11,7 @@ rule warmup:
     input:
         features=FEATURES["features"],
         split=SPLIT["split"],
+        embeddings=EMBED["embeddings"],
     output:
         **WARMUP,
     log:
@@ -33,6 +34,7 @@ rule gap:
     input:
         features=FEATURES["features"],
         split=SPLIT["split"],
+        embeddings=EMBED["embeddings"],
         weights=WARMUP["weights"],
         model=WARMUP["model"],
     output:

@@ -26,8 +26,8 @@ from equipoise.errors import UserError  # noqa: E402
 
 LISTS = Path("data/code")
 
-#: Modules that carry settings, names and messages to a stage but decide none of its numbers: what
-#: they pass on is compared as settings, as paths, or not at all.
+#: Modules that carry settings, names and messages to a stage, or refuse them, but decide none of
+#: its numbers: what they pass on is compared as settings, as paths, or not at all.
 PLUMBING = frozenset(
     "equipoise" + name
     for name in (
@@ -37,12 +37,16 @@ PLUMBING = frozenset(
         ".errors",
         ".layout",
         ".params",
+        ".places",
         ".provenance",
         ".registry",
+        ".section",
         ".stages",
         ".stages.job",
     )
 )
+#: Stages that build a model.
+MODELS = ("embed", "warmup", "gap", "search", "train", "evaluate")
 #: MLflow only shows what a stage writes.
 VIEW = "equipoise.tracking."
 #: The method that stage warmup trains, whatever the grid.
@@ -59,18 +63,30 @@ def code_files(
     if stage == "download":
         own_data = "folder" in parameters.datasets[dataset].download
         modules.append(f"equipoise.data.{'folder' if own_data else f'datasets.{dataset}'}")
-    if stage in ("warmup", "gap", "search", "train", "evaluate"):
-        models = [parameters.model_of(name) for name in parameters.datasets]
-        encoders = {encoder for model in models for encoder in model.encoders.values()}
-        modules += [f"equipoise.models.encoders.{encoder}" for encoder in encoders]
+    if stage in ("extract", *MODELS):
+        modules += _rooms(parameters, with_torch=stage != "extract")
     keys = [method] if stage in ("search", "train", "evaluate") else []
     continued = stage in ("search", "train") and method in parameters.methods.from_warmup
     if stage in ("warmup", "gap") or continued:
         keys.append(WARMUP)
+    if stage in ("search", "train") and method in parameters.methods.with_teacher:
+        keys.append(parameters.methods.teacher)
     for name, _, _ in map(registry.method_of, keys):
         plugin, _, _ = registry.methods()[name].plugin.partition(":")
         modules += [f"equipoise.methods.{name}", plugin]
     return sorted(str(path.relative_to(ROOT)) for path in _closure(modules))
+
+
+def _rooms(parameters: params.Params, with_torch: bool) -> Iterator[str]:
+    """Yield the plug-ins of all kinds, and with torch of all encoders, that params.yaml names."""
+    for dataset in parameters.datasets:
+        for stream in parameters.streams_of(dataset).values():
+            kind = registry.kinds()[stream.kind]
+            plugins = [kind.reader, *([kind.feed] if with_torch else [])]
+            yield from (plugin.partition(":")[0] for plugin in plugins)
+        if with_torch:
+            for encoder in parameters.encoders_of(dataset).values():
+                yield registry.encoders()[encoder.name].plugin.partition(":")[0]
 
 
 def code_digest(parameters: params.Params, stage: str, dataset: str = "", method: str = "") -> str:

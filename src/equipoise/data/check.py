@@ -1,38 +1,44 @@
 """Everything that is wrong with a folder of one's own data, at once."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from equipoise.console import progress
 from equipoise.data import manifest as manifests
 from equipoise.data.manifest import SUBSETS, Manifest, Problem, Row
-from equipoise.media.ffmpeg import MediaError
-from equipoise.media.sample import decode
-from equipoise.params import Extract
+from equipoise.data.proposal import columns_of
+from equipoise.media.errors import MediaError
+from equipoise.modalities.base import readers
+from equipoise.modalities.sample import Readers, read_sample
 
 __all__ = ["Problem", "check"]
 
 
 def check(
-    folder: Path, threads: int | None = None, settings: Extract | None = None
+    folder: Path, modalities: Mapping[str, Mapping[str, Any]], threads: int | None = None
 ) -> list[Problem]:
-    """List what is wrong with a data folder; every clip is decoded.
+    """List what is wrong with a data folder; every sample is read.
 
     Args:
         folder: Holds manifest.csv.
-        threads: Clips decoded at the same time; all cores if None.
-        settings: How clips are decoded; the defaults if None.
+        modalities: Modality to ``{kind, column, ...settings}``: how samples are read.
+        threads: Samples read at the same time; all cores if None.
 
     Returns:
         Problems of the whole first, then by row; an empty list if the folder can be used.
     """
-    manifest, problems = manifests.scan(Path(folder) / "manifest.csv")
+    manifest, problems = manifests.scan(Path(folder) / "manifest.csv", columns_of(modalities))
     if manifest is None:
         return problems
+    if not modalities:
+        problems.append(Problem(None, "no column holds files or texts of a known kind"))
     problems += _splits(manifest)
-    problems += _media(manifest, threads or os.cpu_count() or 1, settings or Extract())
+    problems += _samples(manifest, readers(modalities), threads or os.cpu_count() or 1)
     return sorted(problems, key=lambda problem: problem.row or 0)
 
 
@@ -58,22 +64,23 @@ def _splits(manifest: Manifest) -> Iterator[Problem]:
             yield Problem(None, f"class {label!r} has no row with split {subset!r}")
 
 
-def _media(manifest: Manifest, threads: int, settings: Extract) -> list[Problem]:
+def _samples(manifest: Manifest, how: Readers, threads: int) -> list[Problem]:
     def inspect(row: Row) -> list[Problem]:
-        files = {m: manifest.file(row, m) for m in manifest.sources}
-        gone = [m for m, file in files.items() if not file.is_file()]
+        gone = [path for path in manifest.paths(row) if not (manifest.folder / path).is_file()]
         if gone:
-            return [Problem(row.number, f"{m}: no file {row.sources[m]!r}") for m in gone]
+            columns = {row.cells[c.name]: c.name for c in manifest.modalities.values()}
+            return [Problem(row.number, f"{columns[path]}: no file {path!r}") for path in gone]
         try:
-            decode(files, settings)
+            read_sample(how, manifest.sources(row))
         except MediaError as error:
-            return [Problem(row.number, f"{row.sources[manifest.sources[0]]}: {error}")]
+            where = next(iter(manifest.paths(row)), row.sample_id)
+            return [Problem(row.number, f"{where}: {error}")]
         return []
 
     found: list[Problem] = []
     with (
         progress(len(manifest.rows), "check") as bar,
-        ThreadPoolExecutor(threads, "decode") as pool,
+        ThreadPoolExecutor(threads, "read") as pool,
     ):
         for problems in pool.map(inspect, manifest.rows):
             found += problems

@@ -22,8 +22,8 @@ from equipoise.console import Progress, log, progress
 from equipoise.data.repository import clone
 from equipoise.data.sources import FileSource, RepositorySource, Source
 from equipoise.errors import UserError
+from equipoise.places import MIRROR, expect_apart
 
-MIRROR = "EQUIPOISE_MIRROR"
 TRIES = 5
 """How often one URL is asked to go on after the connection was cut."""
 TIMEOUT = (10, 60)
@@ -79,7 +79,10 @@ def mirrored(urls: list[str]) -> list[Path]:
         raise UserError(f"{MIRROR}={root}: no such folder; name one laid out as host/path")
     parts = [urlsplit(url) for url in urls]
     paths = [folder / (url.hostname or "") / unquote(url.path).lstrip("/") for url in parts]
-    return [path for path in paths if path.exists()]
+    found = [path for path in paths if path.exists()]
+    for path in found:
+        expect_apart(path, MIRROR)
+    return found
 
 
 def _fetch_file(source: FileSource, destination: Path, places: list[Path | str]) -> None:

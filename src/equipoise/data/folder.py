@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from equipoise import files
+from equipoise.console import log
 from equipoise.data import manifest as manifests
 from equipoise.errors import UserError
-from equipoise.params import Section
+from equipoise.section import Section
 
 
 class Settings(Section):
@@ -39,14 +40,8 @@ def download(destination: Path, settings: Settings) -> None:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder (datasets.<name>.download.folder)")
     manifest = manifests.read(folder / "manifest.csv")
-    named = {path: row.number for row in reversed(manifest.rows) for path in row.sources.values()}
-    missing = [path for path in named if not (folder / path).is_file()]
-    if missing:
-        raise UserError(
-            f"{folder / 'manifest.csv'}: row {min(named[path] for path in missing)}: "
-            f"{len(missing)} media file(s) missing, first {missing[-1]!r}; "
-            f"equipoise check {folder} lists all"
-        )
+    columns = manifest.file_columns()
+    named = _named(manifest, columns)
     inside = all(path.startswith("media/") for path in named)
 
     def place(path: str) -> str:
@@ -54,7 +49,42 @@ def download(destination: Path, settings: Settings) -> None:
 
     for path in sorted(named):
         _link(destination / place(path), (folder / path).resolve())
-    _write(folder / "manifest.csv", destination / "manifest.csv", manifest.sources, place)
+    _write(folder / "manifest.csv", destination / "manifest.csv", columns, place)
+
+
+def _named(manifest: manifests.Manifest, columns: list[str]) -> dict[str, int]:
+    """Return every path in ``columns``, each with the first row that names it.
+
+    Raises:
+        UserError: A file is not there, or leads out of the folder.
+    """
+    folder = manifest.folder
+    named = {
+        cell: row.number
+        for row in reversed(manifest.rows)
+        for name in columns
+        if (cell := row.cells[name])
+    }
+    if not named:
+        others = [name for name in manifest.columns if name not in manifests.REQUIRED]
+        log.info("%s: no column names files (columns %s)", folder, ", ".join(others) or "none")
+    if out := [path for path in named if _leads_out(path)]:
+        raise UserError(
+            f"{folder / 'manifest.csv'}: row {named[out[0]]}: {out[0]!r} leads out of the folder; "
+            "paths are relative to the manifest, with / and without .."
+        )
+    if missing := [path for path in named if not (folder / path).is_file()]:
+        raise UserError(
+            f"{folder / 'manifest.csv'}: row {min(named[path] for path in missing)}: "
+            f"{len(missing)} media file(s) missing, first {missing[-1]!r}; "
+            f"equipoise check {folder} lists all"
+        )
+    return named
+
+
+def _leads_out(path: str) -> bool:
+    parts = PurePosixPath(path)
+    return parts.is_absolute() or ".." in parts.parts
 
 
 def _link(link: Path, target: Path) -> None:
@@ -65,13 +95,11 @@ def _link(link: Path, target: Path) -> None:
     link.symlink_to(target)
 
 
-def _write(
-    source: Path, target: Path, sources: tuple[str, ...], place: Callable[[str], str]
-) -> None:
+def _write(source: Path, target: Path, columns: list[str], place: Callable[[str], str]) -> None:
     with source.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file)
         header = [name.strip() for name in next(reader)]
         rows = [dict(zip(header, cells, strict=True)) for cells in reader if cells]
     for row in rows:
-        row.update({modality: place(row[modality]) for modality in sources})
+        row.update({name: place(row[name]) for name in columns if row[name]})
     files.write_csv(target, header, rows)

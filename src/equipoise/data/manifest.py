@@ -2,14 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from equipoise.errors import UserError, nearest
 
-#: Columns that name a file, in the order in which modalities are stored.
-SOURCES = ("video", "audio", "image")
 REQUIRED = ("sample_id", "label", "split", "group")
 SUBSETS = ("train", "val", "test")
 
@@ -27,6 +25,15 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Column:
+    """Where a modality finds its samples."""
+
+    name: str
+    inline: bool = False
+    """Whether the cell is the sample itself (a text), not a path relative to the manifest."""
+
+
+@dataclass(frozen=True)
 class Row:
     """One sample."""
 
@@ -38,8 +45,8 @@ class Row:
     """train, val, test, or empty."""
     group: str
     """Speaker, subject, source recording, or empty."""
-    sources: dict[str, str]
-    """Modality to path, relative to the manifest; every modality, unless read unlabelled."""
+    cells: dict[str, str]
+    """Column to what stands there, of all other columns."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,10 @@ class Manifest:
     """All samples of a data set, in the order of the file."""
 
     folder: Path
-    sources: tuple[str, ...]
-    """Modalities whose column the manifest has."""
+    columns: tuple[str, ...]
+    """All columns, in the order of the file."""
+    modalities: dict[str, Column]
+    """Modality to its column, of those whose column the manifest has."""
     rows: list[Row] = field(default_factory=list)
 
     @property
@@ -56,30 +65,59 @@ class Manifest:
         """Every label once, sorted."""
         return sorted({row.label for row in self.rows})
 
-    def file(self, row: Row, modality: str) -> Path:
-        """Return where a sample's file is."""
-        return self.folder / row.sources[modality]
+    def sources(self, row: Row) -> dict[str, Path | str]:
+        """Return modality to the file of a sample, or to the sample itself; no empty cells."""
+        return {
+            modality: cell if column.inline else self.folder / cell
+            for modality, column in self.modalities.items()
+            if (cell := row.cells[column.name])
+        }
+
+    def paths(self, row: Row) -> list[str]:
+        """Return the paths of a sample's files as the manifest names them, each once."""
+        columns = [column.name for column in self.modalities.values() if not column.inline]
+        return list(dict.fromkeys(filter(None, (row.cells[name] for name in columns))))
+
+    def file_columns(self) -> list[str]:
+        """Return the columns that name files which are there, whatever the modalities are."""
+        others = [name for name in self.columns if name not in REQUIRED]
+        return [
+            name for name in others if any(_is_file(self.folder, row, name) for row in self.rows)
+        ]
 
 
-def read(path: Path, labelled: bool = True) -> Manifest:
+def _is_file(folder: Path, row: Row, column: str) -> bool:
+    cell = row.cells[column]
+    try:
+        return bool(cell) and (folder / cell).is_file()
+    except (OSError, ValueError):  # a text that is too long for a name, or holds a zero
+        return False
+
+
+def read(
+    path: Path, modalities: Mapping[str, Column] | None = None, labelled: bool = True
+) -> Manifest:
     """Read a manifest.
 
     Args:
         path: The file.
-        labelled: False for samples to predict: only ``sample_id`` is required, a modality may be
-            missing (its cell empty), and a path may lead anywhere.
+        modalities: Modality to its column; None: any columns will do.
+        labelled: False for samples to predict: only ``sample_id`` and the column of one modality
+            are required, cells may be empty, and a path may lead anywhere.
 
     Raises:
         UserError: The first thing wrong with it, with its row, and how many more there are.
     """
-    manifest, problems = scan(path, labelled)
+    manifest, problems = scan(path, modalities, labelled)
     if manifest is None or problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise UserError(f"{path}: {problems[0]}{more}")
     return manifest
 
 
-def scan(path: Path, labelled: bool = True) -> tuple[Manifest | None, list[Problem]]:
+def scan(
+    path: Path, modalities: Mapping[str, Column] | None = None, labelled: bool = True
+) -> tuple[Manifest | None, list[Problem]]:
     """Read a manifest as :func:`read` and list everything wrong, without looking at the media.
 
     Returns:
@@ -94,9 +132,11 @@ def scan(path: Path, labelled: bool = True) -> tuple[Manifest | None, list[Probl
     if not lines:
         return None, [Problem(None, "the manifest is empty; it needs a header and rows")]
     header = [name.strip() for name in lines[0][1]]
-    if problems := list(_header(header, REQUIRED if labelled else REQUIRED[:1])):
+    wanted = dict(modalities or {})
+    if problems := list(_header(header, wanted, labelled)):
         return None, problems
-    manifest = Manifest(path.parent, tuple(name for name in SOURCES if name in header))
+    there = {name: column for name, column in wanted.items() if column.name in header}
+    manifest = Manifest(path.parent, tuple(header), there)
     first: dict[str, int] = {}
     for number, cells in lines[1:]:
         if len(cells) != len(header):
@@ -104,14 +144,14 @@ def scan(path: Path, labelled: bool = True) -> tuple[Manifest | None, list[Probl
             problems.append(Problem(number, message))
             continue
         values = dict.fromkeys(REQUIRED, "") | dict(zip(header, cells, strict=True))
-        wrong = list(_cells(values, manifest.sources, labelled))
+        wrong = list(_cells(values, manifest, labelled))
         if (known := first.setdefault(values["sample_id"], number)) != number:
             wrong.append(f"sample_id {values['sample_id']!r} is already used in row {known}")
         problems += [Problem(number, message) for message in wrong]
         if not wrong:
-            paths = {name: values[name] for name in manifest.sources if values[name]}
+            others = {name: values[name] for name in header if name not in REQUIRED}
             sample_id, label, split, group = (values[name] for name in REQUIRED)
-            manifest.rows.append(Row(number, sample_id, label, split, group, paths))
+            manifest.rows.append(Row(number, sample_id, label, split, group, others))
     return manifest, problems + list(_whole(manifest, len(lines) - 1, labelled))
 
 
@@ -132,25 +172,37 @@ def _unreadable(error: Exception) -> str:
     return f"not a CSV table: {error}"
 
 
-def _header(header: list[str], required: tuple[str, ...]) -> Iterator[Problem]:
+def _header(
+    header: list[str], modalities: Mapping[str, Column], labelled: bool
+) -> Iterator[Problem]:
     for name in sorted({name for name in header if header.count(name) > 1}):
         yield Problem(1, f"column {name!r} stands there twice")
-    for name in required:
+    others = [other for other in header if other not in REQUIRED]
+    for name in REQUIRED if labelled else REQUIRED[:1]:
         if name not in header:
-            others = [other for other in header if other not in (*REQUIRED, *SOURCES)]
             yield Problem(1, f"column {name!r} is missing{nearest(name, others)}")
-    if not set(SOURCES) & set(header):
-        others = [name for name in header if name not in REQUIRED]
+    missing = {m: c.name for m, c in modalities.items() if c.name not in header}
+    if not labelled:
+        if missing and len(missing) == len(modalities):
+            names = ", ".join(dict.fromkeys(missing.values()))
+            yield Problem(
+                1, f"no column of a modality; add one of {names} (other columns: {others})"
+            )
+        return
+    for modality, name in missing.items():
+        hint = nearest(name, others)
         yield Problem(
-            1, f"no column names media; add one of {', '.join(SOURCES)} (other columns: {others})"
+            1, f"column {name!r} of modality {modality!r} is missing{hint}; name it with column:"
         )
 
 
-def _cells(values: dict[str, str], sources: tuple[str, ...], labelled: bool) -> Iterator[str]:
-    for name in ("sample_id", *(("label", *sources) if labelled else ())):
-        if not values[name]:
+def _cells(values: dict[str, str], manifest: Manifest, labelled: bool) -> Iterator[str]:
+    files = dict.fromkeys(c.name for c in manifest.modalities.values() if not c.inline)
+    columns = dict.fromkeys(c.name for c in manifest.modalities.values())
+    for name in ("sample_id", *(("label", *columns) if labelled else ())):
+        if not values[name].strip():
             yield f"{name} is empty"
-    for name in (*REQUIRED, *sources):
+    for name in (*REQUIRED, *files):
         if any(not letter.isprintable() for letter in values[name]):
             yield f"{name} {values[name]!r} has a control character or a line break"
         elif values[name] != values[name].strip():
@@ -159,7 +211,7 @@ def _cells(values: dict[str, str], sources: tuple[str, ...], labelled: bool) -> 
         return
     if values["split"] not in ("", *SUBSETS):
         yield f"unknown split {values['split']!r}{nearest(values['split'], SUBSETS)}"
-    for name in sources:
+    for name in files:
         path = PurePosixPath(values[name])
         if path.is_absolute() or ".." in path.parts or "\\" in values[name]:
             yield (

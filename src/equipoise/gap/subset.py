@@ -10,12 +10,13 @@ CLASS_FLOOR = 0.1
 
 
 def balanced_subset(
-    posterior_balanced: Array, labels: NDArray[np.int64], threshold: float
+    posterior_balanced: Array, gaps: Array, labels: NDArray[np.int64], threshold: float
 ) -> tuple[NDArray[np.bool_], list[int]]:
     """Choose samples whose posterior of 'balanced' reaches ``threshold``.
 
     Args:
         posterior_balanced: (N,).
+        gaps: (N,); among equal posteriors the smaller gap, whatever its sign, is more balanced.
         labels: (N,).
         threshold: In [0, 1].
 
@@ -29,7 +30,7 @@ def balanced_subset(
         members = np.flatnonzero(labels == label)
         floor = int(np.ceil(CLASS_FLOOR * len(members)))
         if keep[members].sum() < floor:
-            best = members[np.argsort(-posterior_balanced[members], kind="stable")[:floor]]
-            keep[best] = True
+            order = np.lexsort((np.abs(gaps[members]), -posterior_balanced[members]))
+            keep[members[order[:floor]]] = True
             filled.append(int(label))
     return keep, filled

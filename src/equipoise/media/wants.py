@@ -17,9 +17,9 @@ class Pick:
     """Which frames of a clip are kept, by the times at which they are shown."""
 
     how: Literal["even", "every", "first"]
-    """``even``: those on screen in the middle of ``count`` equal parts of the clip; ``every``: those
-    on screen at 0, t, 2t, ... seconds; ``first``: the first ones. Too few: the last is repeated
-    (``even`` repeats each)."""
+    """``even``: those on screen in the middle of ``count`` equal parts of the clip, from the start
+    of the file to the end of the picture; ``every``: those on screen at 0, t, 2t, ... seconds;
+    ``first``: the first ones. Too few: the last is repeated (``even`` repeats each)."""
     count: int
     """Frames that are returned, always."""
     seconds: float = 0.0

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from equipoise import registry
@@ -86,7 +87,17 @@ class Reader(ABC, Generic[SettingsT]):
 
     @abstractmethod
     def input(self) -> Input:
-        """Return what an encoder gets."""
+        """Return what an encoder would get of a whole sample; ``Feed.input``: what it gets."""
+
+    def identity(self) -> dict[str, str]:
+        """Return what a stored sample depends on beside the settings and the source.
+
+        Name to version or sha256: files of a tokenizer, the library that computes a flow.
+
+        Raises:
+            UserError: It is not there.
+        """
+        return {}
 
     def want(self, source: Path | str) -> Want | None:
         """Return what is wanted of the media file ``source``; None: :meth:`read` opens it."""
@@ -140,3 +151,8 @@ def readers(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Reader[Any]]:
         name: reader(name, table["kind"], registry.without(table, "kind", "column"))
         for name, table in tables.items()
     }
+
+
+def finite(array: NDArray[Any]) -> bool:
+    """Say whether every value of an array is finite."""
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())

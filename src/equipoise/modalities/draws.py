@@ -29,9 +29,7 @@ class Dice:
         device: Where the numbers go; they are drawn on the CPU, in one copy each.
     """
 
-    def __init__(
-        self, seed: tuple[int, int], group: str, count: int, device: torch.device
-    ) -> None:
+    def __init__(self, seed: tuple[int, int], group: str, count: int, device: torch.device) -> None:
         self._seed, self._group, self._count, self._device = seed, group, count, device
 
     def uniform(self, name: str, *size: int) -> Tensor:
@@ -42,7 +40,7 @@ class Dice:
 
 
 def hashed(seeds: Tensor, length: int) -> Tensor:
-    """Return (B, length) numbers, uniform in [0, 1), that are functions of ``seeds`` (B,) in [0, 1).
+    """Return (B, length) numbers, uniform in [0, 1): functions of ``seeds`` (B,) in [0, 1).
 
     For quantities too many to draw for an epoch at once (one for each token): integer mixing, so
     that every device gives the same.

@@ -6,23 +6,35 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from equipoise.errors import UserError
-from equipoise.models.inputs import Normalisation
-from equipoise.params import Section, explain
+from equipoise.modalities.normalise import Normalisation
+from equipoise.models.weights import Origin
+from equipoise.params import Encoder
+from equipoise.section import Section, explain
 
 
 class ModalityCard(Section):
     """One modality of a model."""
 
-    encoder: str
+    table: dict[str, Any]
+    """``{kind, column, ...settings}``: how a sample is read and stored."""
+    augment: dict[str, Any]
+    """What was random in training."""
+    encoder: Encoder
     shape: tuple[int, ...]
     """Shape of one stored sample."""
     normalisation: Normalisation
+    embedded: bool = False
+    """Whether the samples went through the frozen encoder before, in stage embed."""
+    weights: Origin | None = None
+    """The weights that the encoder started from."""
+    before: Normalisation | None = None
+    """Of the input of the frozen encoder, where stage embed ran it."""
 
 
 class ModelCard(Section):
     """What a folder with trained weights says of itself."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     stage: str
     """``warmup`` or ``train``."""
     dataset: str
@@ -37,8 +49,6 @@ class ModelCard(Section):
     fusion: str
     features: int
     classes: list[str]
-    extract: dict[str, Any]
-    """Extraction settings of the features that the model was trained on."""
     selection: str
     epoch: int
     """The epoch whose weights these are, counted from 1, warm-up included."""
@@ -47,6 +57,8 @@ class ModelCard(Section):
     split_digest: str
     """Of the names of its training and validation samples."""
     weights_sha256: str
+    teacher_sha256: str = ""
+    """Of the weights of the run that taught it, that of ``settings.teacher``; empty: none did."""
 
     def expect_split(self, digest: str) -> None:
         """Refuse a split other than the one of the training: it may test on trained samples.

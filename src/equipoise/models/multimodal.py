@@ -67,15 +67,29 @@ class MultimodalClassifier(nn.Module):
         """Return features ``{m: (B, D)}`` of the modalities in ``batch``."""
         return {m: encoder(batch[m]) for m, encoder in self.encoders.items() if m in batch}
 
-    def classify(self, features: Mapping[str, Tensor], detach_heads: bool = False) -> Output:
-        """Run the heads and the fusion on features ``{m: (B, D)}`` of one modality or more."""
+    def classify(
+        self,
+        features: Mapping[str, Tensor],
+        detach_heads: bool = False,
+        keep: Mapping[str, Tensor] | None = None,
+    ) -> Output:
+        """Run the heads and the fusion on features ``{m: (B, D)}`` of one modality or more.
+
+        Args:
+            features: What the encoders gave.
+            detach_heads: Cut the heads off the encoders.
+            keep: Modality to (B,) bool: to the fusion it is absent from the other samples.
+        """
         heads = {
             m: head(features[m].detach() if detach_heads else features[m])
             for m, head in self.heads.items()
             if m in features
         }
         zeros = torch.zeros_like(next(iter(features.values())))
-        logits = self.fusion({m: features.get(m, zeros) for m in self.encoders}, heads)
+        fused = {m: features.get(m, zeros) for m in self.encoders}
+        if keep is not None:
+            fused = {m: value * keep[m][:, None] for m, value in fused.items()}
+        logits = self.fusion(fused, heads)
         return Output(
             features={m: value.float() for m, value in features.items()},
             modality_logits={m: value.float() for m, value in heads.items()},

@@ -17,8 +17,7 @@ from equipoise.params.jobs import (
     WarmupJob,
     job_settings,
 )
-from equipoise.section import Section, explain, overlay
-from equipoise.sections import (
+from equipoise.params.sections import (
     Compare,
     Encoder,
     Evaluate,
@@ -31,6 +30,7 @@ from equipoise.sections import (
     Train,
     Warmup,
 )
+from equipoise.section import Section, explain, overlay
 
 __all__ = [
     "JOBS",

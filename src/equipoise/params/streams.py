@@ -51,9 +51,7 @@ def streams(
     }
 
 
-def _stream(
-    name: str, table: Mapping[str, Any], augment: Mapping[str, Any], where: str
-) -> Stream:
+def _stream(name: str, table: Mapping[str, Any], augment: Mapping[str, Any], where: str) -> Stream:
     here = f"{where}.modalities.{name}"
     if "kind" not in table:
         raise ValueError(f"{here}: kind is missing; one of {', '.join(registry.kinds())}")
@@ -87,7 +85,7 @@ def encoders(
 
 def _encoder(given: str | Encoder | None, stream: Stream, where: str) -> Encoder:
     kind = registry.kinds()[stream.kind]
-    encoder = Encoder(name=kind.encoder) if given is None else given
+    encoder = Encoder(name=kind.encoder(stream.settings)) if given is None else given
     encoder = Encoder(name=encoder) if isinstance(encoder, str) else encoder
     here = f"{where}.encoders.{stream.name}"
     known(encoder.name, registry.encoders(), f"{here}: encoder")
@@ -103,5 +101,10 @@ def _encoder(given: str | Encoder | None, stream: Stream, where: str) -> Encoder
         known(part, info.parts, f"{here}.rates: part of {encoder.name!r}")
     if encoder.freeze != "none" and encoder.freeze not in info.parts:
         raise ValueError(f"{here}.freeze: {encoder.name!r} has no {encoder.freeze}")
+    if encoder.freeze == "body" and stream.augment != type(stream.augment)():
+        raise ValueError(
+            f"{here}.freeze: stage embed runs {encoder.name!r} once, so that nothing of "
+            f"{where}.augment.{stream.name} can be random; leave one of them out"
+        )
     options = registry.check(info.options, encoder.options, f"{here}.options")
     return encoder.model_copy(update={"options": options.model_dump(mode="json")})

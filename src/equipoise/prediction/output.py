@@ -85,7 +85,7 @@ def _write_csv(file: TextIO, run: ClipPredictions, clips: Iterable[ClipPredictio
     for clip in clips:
         row = {
             "sample_id": clip.sample_id,
-            "path": ";".join(str(path) for path in dict.fromkeys(clip.files.values())),
+            "path": ";".join(str(path) for path in dict.fromkeys(clip.sources.values())),
             "modalities": ";".join(clip.modalities),
             "error": clip.error,
         }
@@ -102,7 +102,7 @@ def _write_json(file: TextIO, run: ClipPredictions, clips: Iterable[ClipPredicti
     for clip in clips:
         row = {
             "sample_id": clip.sample_id,
-            "files": {m: str(path) for m, path in clip.files.items()},
+            "files": {m: str(path) for m, path in clip.sources.items()},
             "modalities": clip.modalities,
             "error": clip.error or None,
             "predicted": _predicted(clip, run.classes),

@@ -1,7 +1,7 @@
 """From clips to probabilities: decoded as for training, predicted batch by batch."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 from equipoise.console import log
-from equipoise.data.manifest import SOURCES
 from equipoise.errors import UserError
-from equipoise.media.ffmpeg import MediaError, version
-from equipoise.media.sample import decode_present, shapes
+from equipoise.media.errors import MediaError
+from equipoise.media.version import decoder
+from equipoise.modalities.base import readers
+from equipoise.modalities.sample import Readers, read_present
 from equipoise.models.card import ModelCard
-from equipoise.params import Extract, parse
-from equipoise.prediction.inputs import Clip, find_clips
+from equipoise.prediction.inputs import Clip, find_clips, wanted
 from equipoise.training import inference
 from equipoise.training.device import make_deterministic, pick_device
+from equipoise.training.embedding import Embedder, of_card
 
 #: Key of the fused prediction beside those of the modalities.
 FUSED = "fused"
@@ -32,8 +33,8 @@ class ClipPrediction:
     """What a model says of one clip, or why it cannot say anything."""
 
     sample_id: str
-    files: dict[str, Path]
-    """Modality to file."""
+    sources: dict[str, Path | str]
+    """Modality to file, or to the sample itself."""
     probabilities: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     """``"fused"`` and each modality that was present to class probabilities (C,)."""
     error: str = ""
@@ -54,8 +55,10 @@ class ClipPredictions:
 
     loaded: inference.LoadedModel
     clips: list[Clip]
-    settings: Extract
-    """How clips are decoded: as the model's training data were."""
+    readers: Readers
+    """How clips are read: as the model's training data were."""
+    embedders: dict[str, Embedder]
+    """Frozen encoders whose output the model was trained on."""
     device: torch.device
     batch_size: int
     threads: int
@@ -85,12 +88,13 @@ class ClipPredictions:
 
     def _decode(self, clip: Clip) -> tuple[Arrays, str]:
         """Return the arrays of the modalities that are there; if none is, nothing and why."""
-        wanted = {m: clip.files[m] for m in self.modalities if m in clip.files}
+        wanted = {m: clip.sources[m] for m in self.modalities if m in clip.sources}
         if not wanted:
-            has = ", ".join(clip.files) or "no file"
+            has = ", ".join(clip.sources) or "nothing of it"
             return {}, f"the model reads {', '.join(self.modalities)}; the clip has {has}"
         try:
-            return decode_present(wanted, self.settings), ""
+            readings = read_present(self.readers, wanted)
+            return {m: reading.array for m, reading in readings.items()}, ""
         except MediaError as error:
             return {}, str(error)
 
@@ -111,12 +115,13 @@ class ClipPredictions:
             if not all(np.isfinite(values).all() for values in probabilities.values()):
                 probabilities = {}
                 error = "the model gives no finite numbers; is the sound finite, did it converge?"
-            yield ClipPrediction(clip.sample_id, clip.files, probabilities, error)
+            yield ClipPrediction(clip.sample_id, clip.sources, probabilities, error)
 
     def _probabilities(self, arrays: Arrays) -> dict[str, NDArray[np.float64]]:
         from scipy.special import softmax
 
-        store = _Decoded(arrays, self.classes)
+        embedded = {m: self.embedders[m].embed(arrays[m]) for m in arrays if m in self.embedders}
+        store = _Decoded({**arrays, **embedded}, self.classes)
         predicted = inference.predict(
             self.loaded,
             store,
@@ -135,6 +140,8 @@ class _Decoded:
     def __init__(self, arrays: Arrays, classes: list[str]) -> None:
         self._arrays = arrays
         self.modalities = list(arrays)
+        self.tables: dict[str, dict[str, Any]] = {}
+        self.embedded: tuple[str, ...] = ()
         self.classes = classes
         self.labels = np.full(len(next(iter(arrays.values()))), -1, np.int64)
         self.sample_ids: list[str] = []
@@ -156,6 +163,7 @@ def predict(
     device: str = "auto",
     batch_size: int = 64,
     threads: int | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> ClipPredictions:
     """Predict media with a trained model, decoded exactly as its training data were.
 
@@ -169,6 +177,7 @@ def predict(
         batch_size: Clips decoded, held in memory and predicted together.
         threads: Clips decoded at the same time, and threads of torch; all cores if None. Sets
             torch's threads and deterministic kernels for the whole process.
+        given: Modality to a text or a file that goes with every path.
 
     Returns:
         An iterable that predicts while it is read: ``for clip in predict(...)``.
@@ -180,30 +189,32 @@ def predict(
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; --model is the folder that holds model.json")
     loaded = inference.load_model(folder)
-    settings = _settings(loaded.card, folder / "model.json")
-    where, cores = pick_device(device), threads or os.cpu_count() or 1
-    clips = find_clips([Path(path) for path in paths], list(loaded.card.modalities))
-    make_deterministic(where, cores)
     card = loaded.card
+    how = _readers(card, folder / "model.json")
+    where, cores = pick_device(device), threads or os.cpu_count() or 1
+    needs = wanted({m: one.table for m, one in card.modalities.items()})
+    clips = find_clips([Path(path) for path in paths], needs, given)
+    make_deterministic(where, cores)
     log.info(
         "%s: %s on %s, seed %d, epoch %d; reads %s; %s, %s",
         *(folder, card.method, card.dataset, card.seed, card.epoch, ", ".join(card.modalities)),
-        *(where, version().partition(" Copyright")[0]),
+        *(where, decoder()),
     )
-    return ClipPredictions(loaded, clips, settings, where, batch_size, cores)
+    frozen = {m: of_card(m, one, where) for m, one in card.modalities.items() if one.embedded}
+    return ClipPredictions(loaded, clips, how, frozen, where, batch_size, cores)
 
 
-def _settings(card: ModelCard, path: Path) -> Extract:
-    """Return the extraction settings of a model, if they give the arrays that it was trained on."""
-    if unknown := set(card.modalities) - set(SOURCES):
-        raise UserError(
-            f"{path}: modality {min(unknown)!r} is not decoded from media; cannot predict files"
-        )
-    settings = parse(Extract, card.extract, f"{path}: extract")
-    for modality, (shape, _) in shapes(tuple(card.modalities), settings).items():
-        if shape != (trained := card.modalities[modality].shape):
+def _readers(card: ModelCard, path: Path) -> Readers:
+    """Return the readers of a model, if they give the arrays that it was trained on."""
+    try:
+        made = readers({m: modality.table for m, modality in card.modalities.items()})
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{path}: {error}; is it of another version?") from None
+    for m, reader in made.items():
+        trained, embedded = card.modalities[m].shape, card.modalities[m].embedded
+        if not embedded and (shape := reader.stored().shape) != trained:
             raise UserError(
-                f"{path}: extract gives {modality} the shape {shape}, but the model was trained "
-                f"on {trained}; train again"
+                f"{path}: the settings give {m} the shape {shape}, but the model was trained on "
+                f"{trained}; train again"
             )
-    return settings
+    return made

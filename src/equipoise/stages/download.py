@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from equipoise import files, layout, registry
+from equipoise import files, layout, places, registry
 from equipoise.console import log
 from equipoise.data import folder, manifest
 from equipoise.errors import UserError
@@ -22,8 +22,10 @@ def run(job: Job, settings: DownloadJob) -> None:
     of the old version by a rename, so that what stands under the final name is never half of one.
 
     Raises:
-        UserError: A download failed, or the manifest names a file that is not there.
+        UserError: A download failed, the manifest names a file that is not there, or what is to be
+            read lies where the pipeline writes.
     """
+    places.check_download(job.dataset, settings.download)
     final = layout.raw(job.dataset)
     settings_digest = files.digest(settings.model_dump(mode="json"))
     work = layout.state("download", job.dataset, settings_digest)
@@ -56,14 +58,16 @@ def _media(table: manifest.Manifest, media: str) -> list[str]:
         UserError: A file that a row names is not there.
     """
     named = {}
-    for row in table.rows:
-        for modality, path in row.sources.items():
-            if not path.startswith(f"{media}/") or not table.file(row, modality).is_file():
+    for name in table.file_columns():
+        for row in table.rows:
+            path = row.cells[name]
+            if path and not (path.startswith(f"{media}/") and (table.folder / path).is_file()):
                 raise UserError(
-                    f"{table.folder / 'manifest.csv'}: row {row.number}: {modality} {path!r} was "
+                    f"{table.folder / 'manifest.csv'}: row {row.number}: {name} {path!r} was "
                     f"not downloaded; delete {table.folder} and run again"
                 )
-            named[table.folder / path] = path
+            if path:
+                named[table.folder / path] = path
     for found in (table.folder / media).rglob("*"):
         if found not in named and not found.is_dir():
             log.info("%s: no row names it; dropped", found)

@@ -9,6 +9,7 @@ from equipoise import files, layout, registry, tracking
 from equipoise.errors import UserError
 from equipoise.evaluation import collect, contributions, metrics
 from equipoise.evaluation.prediction_cost import prediction_cost
+from equipoise.evaluation.robustness import robustness
 from equipoise.params import Evaluate
 from equipoise.stages.job import Job
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from equipoise.models.card import ModelCard
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.inputs import Inputs
     from equipoise.training.inference import LoadedModel, Predictions
 
 
@@ -28,7 +29,7 @@ def run(job: Job, settings: Evaluate) -> None:
         UserError: The model, the features and the split do not belong together, or training
             diverged.
     """
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.inputs import open_inputs
     from equipoise.training.checkpoint import remove_finished
     from equipoise.training.data import read_split, split_digest
     from equipoise.training.device import make_deterministic, pick_device
@@ -42,7 +43,7 @@ def run(job: Job, settings: Evaluate) -> None:
     loaded = load_model(layout.train(job.dataset, job.method, seed)["model"].parent)
     with (
         tracking.run(job, settings) as tracked,
-        FeatureStore(layout.features(job.dataset)["features"]) as store,
+        open_inputs(job.dataset) as store,
     ):
         record = _identity(job, loaded.card, list(store.classes))
         split = read_split(layout.split(job.dataset)["split"], store.sample_ids)
@@ -81,16 +82,14 @@ def _identity(job: Job, card: ModelCard, classes: list[str]) -> dict[str, Any]:
     }
 
 
-def _score(
-    store: FeatureStore, rows: NDArray[np.int64], predictions: Predictions
-) -> dict[str, Any]:
+def _score(store: Inputs, rows: NDArray[np.int64], predictions: Predictions) -> dict[str, Any]:
     return metrics.score(
         store.labels[rows], predictions.logits, predictions.modality_logits, len(store.classes)
     )
 
 
 def _unspoiled(
-    store: FeatureStore,
+    store: Inputs,
     rows: NDArray[np.int64],
     predictions: Predictions,
     corruption: dict[str, str] | None,
@@ -113,13 +112,13 @@ def _unspoiled(
 
 def _contributions_and_cost(
     loaded: LoadedModel,
-    store: FeatureStore,
+    store: Inputs,
     split: Mapping[str, NDArray[np.int64]],
     predictions: Predictions,
     batch_size: int,
 ) -> dict[str, Any]:
-    """Score every subset of the modalities, from features that are there already; both on test."""
-    from equipoise.training.inference import classify, prepared
+    """Score, on test, every subset of the modalities and every damage to one."""
+    from equipoise.training.inference import classify, damaged_features, prepared
 
     def logits(present: list[str]) -> NDArray[np.float32]:
         if present == names:
@@ -127,17 +126,24 @@ def _contributions_and_cost(
         features = {m: predictions.features[m] for m in present}
         return classify(loaded, features, batch_size).logits
 
+    def all_logits(features: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        return classify(loaded, features, batch_size).logits
+
+    def damaged(modality: str, severity: float) -> NDArray[np.float32]:
+        return damaged_features(loaded, store, rows, modality, severity, batch_size)
+
     names = list(predictions.features)
     rows, train_rows = split["test"], split["train"]
     inputs = prepared(loaded, store, rows[:batch_size])
     return {
         **contributions.contributions(store.labels[rows], store.labels[train_rows], names, logits),
+        "robustness": robustness(store.labels[rows], predictions.features, damaged, all_logits),
         "cost": prediction_cost(loaded, inputs),
     }
 
 
 def _prediction_rows(
-    store: FeatureStore, rows: NDArray[np.int64], predictions: Predictions
+    store: Inputs, rows: NDArray[np.int64], predictions: Predictions
 ) -> list[dict[str, Any]]:
     labels, classes = store.labels[rows], store.classes
     fused = metrics.predict_classes(predictions.logits, "the fused output")

@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from equipoise import files, layout
+from equipoise import files, layout, registry
 from equipoise.console import Progress, log, progress
 from equipoise.data import manifest as manifests
-from equipoise.data.manifest import Manifest, Row
+from equipoise.data.manifest import Column, Manifest, Row
 from equipoise.errors import UserError
-from equipoise.media.ffmpeg import MediaError, version
-from equipoise.media.sample import decode, shapes
-from equipoise.params import Extract
+from equipoise.media.errors import MediaError
+from equipoise.media.version import decoder
+from equipoise.modalities.base import Reader, Reading, readers
+from equipoise.modalities.sample import read_sample
+from equipoise.params import ExtractJob
 from equipoise.stages.job import Job
-from equipoise.store import shards
+from equipoise.store import extracted, shards
 from equipoise.store.features import SCHEMA_VERSION
 from equipoise.store.join import Plan, join
 from equipoise.store.shards import Shard
@@ -35,17 +36,23 @@ class _Source:
 
     manifest: Manifest
     checksums: dict[str, str]
-    settings: Extract
-    shapes: dict[str, tuple[tuple[int, ...], str]]
+    settings: ExtractJob
+    readers: dict[str, Reader[Any]]
+
+    @property
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Modality to the shape of one sample and the type of its numbers."""
+        stored = {name: reader.stored() for name, reader in self.readers.items()}
+        return {name: (kind.shape, kind.dtype) for name, kind in stored.items()}
 
     @property
     def parts(self) -> list[list[Row]]:
-        rows, size = self.manifest.rows, self.settings.shard_rows
+        rows, size = self.manifest.rows, self.settings.extract.shard_rows
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def run(job: Job, settings: Extract) -> None:
-    """Decode every sample of a data set; write features.h5, rejects.csv and extract.json.
+def run(job: Job, settings: ExtractJob) -> None:
+    """Decode every sample; write features.h5, rejects.csv, extract.json and samples.json.
 
     Rows are in the order of the manifest. A finished shard stays in the state folder until the
     stage has succeeded, so that a stage that was killed continues where it was.
@@ -56,22 +63,32 @@ def run(job: Job, settings: Extract) -> None:
     """
     raw, outputs = layout.raw(job.dataset), layout.features(job.dataset)
     checksums = _checksums(raw["checksums"])
-    manifest = manifests.read(raw["manifest"])
-    source = _Source(manifest, checksums, settings, shapes(manifest.sources, settings))
+    columns = {
+        name: Column(table["column"], registry.is_inline(table))
+        for name, table in settings.modalities.items()
+    }
+    manifest = manifests.read(raw["manifest"], columns)
+    source = _Source(manifest, checksums, settings, readers(settings.modalities))
     _check_media(source, raw["manifest"])
     origin = {
         "manifest_sha256": files.sha256(raw["manifest"]),
         "media_sha256": files.sha256(raw["checksums"]),
     }
     state = layout.state("extract", job.dataset)
-    scratch = state / files.digest([settings.model_dump(), origin])
-    log.info("extract %s with %s", job.dataset, version())
+    scratch = state / files.digest([settings.model_dump(mode="json"), origin])
+    origin["decoder"] = decoder()
+    log.info("extract %s with %s", job.dataset, origin["decoder"])
     rejects = _decode_all(source, scratch, job.threads)
     kept = _kept(source, rejects)
     paths = [(_shard(scratch, number), len(part)) for number, part in enumerate(source.parts)]
     join(outputs["features"], paths, _plan(job.dataset, source, kept, origin))
     files.write_csv(outputs["rejects"], REJECTS, _reject_rows(source, rejects))
-    files.write_json(outputs["record"], _record(job.dataset, source, kept, rejects, origin))
+    facts = extracted.facts(
+        shards.read(path, rows, source.shapes, decoder()) for path, rows in paths
+    )
+    record = _record(job.dataset, source, kept, rejects, origin) | {"facts": facts}
+    files.write_json(outputs["record"], record)
+    files.write_json(outputs["samples"], extracted.samples(outputs["features"], source.readers))
     shutil.rmtree(state)
 
 
@@ -88,7 +105,7 @@ def _check_media(source: _Source, path: Path) -> None:
     missing = [
         f"row {row.number}: {name!r}"
         for row in source.manifest.rows
-        for name in dict.fromkeys(row.sources.values())
+        for name in source.manifest.paths(row)
         if name not in source.checksums or not (folder / name).is_file()
     ]
     if missing:
@@ -111,7 +128,7 @@ def _decode_all(source: _Source, scratch: Path, threads: int) -> dict[int, str]:
         try:
             for number, rows in enumerate(source.parts):
                 path = _shard(scratch, number)
-                shard = shards.read(path, len(rows), source.shapes)
+                shard = shards.read(path, len(rows), source.shapes, decoder())
                 if shard is None:
                     shard = _decode(source, rows, pool, bar)
                     shards.write(path, shard)
@@ -128,18 +145,20 @@ def _decode_all(source: _Source, scratch: Path, threads: int) -> dict[int, str]:
 
 
 def _decode(source: _Source, rows: list[Row], pool: ThreadPoolExecutor, bar: Progress) -> Shard:
-    def one(row: Row) -> dict[str, NDArray[Any]] | str:
-        paths = {name: source.manifest.file(row, name) for name in source.manifest.sources}
-        for name in set(row.sources.values()):
+    def one(row: Row) -> dict[str, Reading] | str:
+        for name in source.manifest.paths(row):
             path = source.manifest.folder / name
             if files.sha256(path) != source.checksums[name]:
                 raise UserError(f"{path}: changed since stage download; run it again")
         try:
-            return decode(paths, source.settings)
+            return read_sample(source.readers, source.manifest.sources(row))
         except MediaError as error:
             return str(error)
 
     kept: list[int] = []
+    facts: dict[str, list[float]] = {
+        f"{name}.{fact}": [] for name, reader in source.readers.items() for fact in reader.facts
+    }
     reasons: dict[int, str] = {}
     arrays = {
         name: np.empty((len(rows), *shape), kind) for name, (shape, kind) in source.shapes.items()
@@ -148,8 +167,10 @@ def _decode(source: _Source, rows: list[Row], pool: ThreadPoolExecutor, bar: Pro
         if isinstance(result, str):
             reasons[position] = result
         else:
-            for name, array in result.items():
-                arrays[name][len(kept)] = array
+            for name, reading in result.items():
+                arrays[name][len(kept)] = reading.array
+                for fact, value in reading.facts.items():
+                    facts[f"{name}.{fact}"].append(value)
             kept.append(position)
         bar.advance(note=f"{len(reasons)} rejected" if reasons else "")
     return Shard(
@@ -157,11 +178,13 @@ def _decode(source: _Source, rows: list[Row], pool: ThreadPoolExecutor, bar: Pro
         {name: array[: len(kept)] for name, array in arrays.items()},
         np.array(list(reasons), np.int64),
         list(reasons.values()),
+        decoder(),
+        {name: np.array(values, np.float32) for name, values in facts.items()},
     )
 
 
 def _check_rejects(source: _Source, rejects: dict[int, str], scratch: Path) -> None:
-    total, limit = len(source.manifest.rows), source.settings.max_reject_fraction
+    total, limit = len(source.manifest.rows), source.settings.extract.max_reject_fraction
     if len(rejects) > limit * total:
         listing = scratch / "rejects.csv"
         files.write_csv(listing, REJECTS, _reject_rows(source, rejects))
@@ -176,8 +199,8 @@ def _check_rejects(source: _Source, rejects: dict[int, str], scratch: Path) -> N
 def _reject_rows(source: _Source, rejects: dict[int, str]) -> Iterator[dict[str, str]]:
     for position, reason in rejects.items():
         row = source.manifest.rows[position]
-        paths = dict.fromkeys(row.sources.values())
-        yield {"sample_id": row.sample_id, "path": ";".join(paths), "reason": reason}
+        paths = ";".join(source.manifest.paths(row))
+        yield {"sample_id": row.sample_id, "path": paths, "reason": reason}
 
 
 def _kept(source: _Source, rejects: dict[int, str]) -> list[Row]:
@@ -195,7 +218,7 @@ def _kept(source: _Source, rejects: dict[int, str]) -> list[Row]:
 def _plan(dataset: str, source: _Source, kept: list[Row], origin: dict[str, str]) -> Plan:
     classes = source.manifest.classes
     labels = {name: number for number, name in enumerate(classes)}
-    settings = source.settings.model_dump()
+    settings = source.settings.model_dump(mode="json")
     return Plan(
         shapes=source.shapes,
         labels=[labels[row.label] for row in kept],
@@ -204,7 +227,7 @@ def _plan(dataset: str, source: _Source, kept: list[Row], origin: dict[str, str]
         attributes={
             "schema_version": SCHEMA_VERSION,
             "dataset": dataset,
-            "modalities": json.dumps(list(source.shapes)),
+            "modalities": json.dumps(source.settings.modalities, sort_keys=True),
             "classes": json.dumps(classes, ensure_ascii=False),
             "extract": json.dumps(settings, sort_keys=True),
             "extract_digest": files.digest(settings),
@@ -230,7 +253,7 @@ def _record(
         },
         "shapes": {name: list(shape) for name, (shape, _) in source.shapes.items()},
         "types": {name: kind for name, (_, kind) in source.shapes.items()},
-        "settings": source.settings.model_dump(),
+        "settings": source.settings.model_dump(mode="json"),
         "sample_ids_sha256": hashlib.sha256(ids.encode()).hexdigest(),
         **origin,
     }

@@ -55,12 +55,12 @@ def run(job: Job, settings: SearchJob) -> None:
 
 def _result(job: Job, settings: TrainJob, trial: Changes) -> Result:
     """Train one trial, or read how it ended."""
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.inputs import open_inputs
     from equipoise.training.job import make_trainer, start_of
     from equipoise.training.search import Result
 
     settings = settings.changed(*trial)
-    with FeatureStore(layout.features(job.dataset)["features"]) as store:
+    with open_inputs(job.dataset) as store:
         trainer = make_trainer(
             job,
             settings,

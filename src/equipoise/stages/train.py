@@ -15,12 +15,12 @@ def run(job: Job, settings: TrainJob) -> None:
     Raises:
         UserError: See :func:`equipoise.training.job.train_model`.
     """
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.inputs import open_inputs
     from equipoise.training.job import check_modalities, start_of, train_model
     from equipoise.training.search import read_chosen
 
     settings = settings.changed(*read_chosen(layout.search(job.dataset, job.method)["chosen"]))
-    with FeatureStore(layout.features(job.dataset)["features"]) as store:
+    with open_inputs(job.dataset) as store:
         check_modalities(job.method, list(store.modalities))
         train_model(
             job,

@@ -11,12 +11,12 @@ def run(job: Job, settings: WarmupJob) -> None:
     Raises:
         UserError: See :func:`equipoise.training.job.train_model`.
     """
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.inputs import open_inputs
     from equipoise.training.job import Start, train_model
 
     # What continues from the warm-up wants its end, not an earlier epoch that scored better.
     train = settings.train.model_copy(update={"selection": "last"})
-    with FeatureStore(layout.features(job.dataset)["features"]) as store:
+    with open_inputs(job.dataset) as store:
         train_model(
             job,
             settings.model_copy(update={"train": train}),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from equipoise.errors import UserError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _COLUMNS = ("label", "sample_id", "group")
 _SLAB_BYTES = 32 << 20
 
@@ -20,13 +20,16 @@ class FeatureStore:
 
     Attributes:
         path: The file.
-        modalities: Names of the modalities it holds.
+        modalities: Names of the modalities it holds, sorted.
+        tables: Modality to ``{kind, column, ...settings}``: how it was read and is stored.
         classes: Class names; a label is an index into it.
         labels: int64 (N,).
         sample_ids: N names, each once.
         groups: N names, empty where a sample has none.
         attributes: Root attributes: data set, settings (JSON) and hashes it was made from.
     """
+
+    embedded: tuple[str, ...] = ()
 
     def __init__(self, path: Path) -> None:
         """Open a store.
@@ -58,9 +61,10 @@ class FeatureStore:
                 f"{_AGAIN}"
             )
         try:
-            self.modalities: list[str] = json.loads(self.attributes["modalities"])
+            self.tables: dict[str, dict[str, Any]] = json.loads(self.attributes["modalities"])
+            self.modalities = sorted(self.tables)
             self.classes: list[str] = json.loads(self.attributes["classes"])
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, TypeError):
             raise UserError(f"{self.path}: classes or modalities unreadable; {_AGAIN}") from None
         for name in (*_COLUMNS, *self.modalities):
             if name not in self._file:

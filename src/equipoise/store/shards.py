@@ -6,7 +6,7 @@ A shard is an .npz file (uncompressed, a CRC-32 for each array), not HDF5: it is
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,10 @@ class Shard:
     """Positions of the other rows, ascending."""
     reasons: list[str]
     """Why, one for each rejected row."""
+    decoder: str = ""
+    """What decoded them: versions of libraries."""
+    facts: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    """``<modality>.<fact>`` to one number for each kept row: what the settings did to it."""
 
 
 def write(path: Path, shard: Shard) -> None:
@@ -42,6 +46,7 @@ def write(path: Path, shard: Shard) -> None:
         UserError: It could not be written; says where and how many bytes it needs.
     """
     arrays = {f"modality_{name}": array for name, array in shard.arrays.items()}
+    arrays |= {f"fact_{name}": array for name, array in shard.facts.items()}
     size = sum(array.nbytes for array in arrays.values())
     try:
         with files.atomic_path(path) as temporary:
@@ -52,6 +57,7 @@ def write(path: Path, shard: Shard) -> None:
                     kept=shard.kept,
                     rejected=shard.rejected,
                     reasons=np.array(shard.reasons, dtype=np.str_),
+                    decoder=np.array(shard.decoder, dtype=np.str_),
                     **arrays,
                 )
             _load(temporary)
@@ -62,13 +68,17 @@ def write(path: Path, shard: Shard) -> None:
         ) from None
 
 
-def read(path: Path, rows: int, shapes: Shapes) -> Shard | None:
+def read(path: Path, rows: int, shapes: Shapes, decoder: str = "") -> Shard | None:
     """Read a shard; None if there is none or if it is damaged (it is then to be made again).
 
     Args:
         path: The file.
         rows: Manifest rows it must account for.
         shapes: What it must hold.
+        decoder: What must have decoded it.
+
+    Raises:
+        UserError: Something else decoded it: versions are not mixed.
     """
     if not path.exists():
         return None
@@ -80,17 +90,29 @@ def read(path: Path, rows: int, shapes: Shapes) -> Shard | None:
     if not ok:
         log.warning("%s is damaged and will be made again", path)
         return None
+    if shard.decoder != decoder:
+        raise UserError(
+            f"{path}: decoded by {shard.decoder or 'unknown libraries'}, but this run has "
+            f"{decoder or 'unknown libraries'}; install the first, or delete {path.parent} to "
+            "decode everything again"
+        )
     return shard
 
 
 def _load(path: Path) -> Shard:
     with np.load(path, allow_pickle=False) as file:
-        names = [name for name in file.files if name.startswith("modality_")]
+
+        def named(start: str) -> dict[str, NDArray[Any]]:
+            names = [name for name in file.files if name.startswith(start)]
+            return {name.removeprefix(start): file[name] for name in names}
+
         return Shard(
             file["kept"],
-            {name.removeprefix("modality_"): file[name] for name in names},
+            named("modality_"),
             file["rejected"],
             [str(reason) for reason in file["reasons"]],
+            str(file["decoder"]),
+            named("fact_"),
         )
 
 
@@ -100,6 +122,7 @@ def _fits(shard: Shard, rows: int, shapes: Shapes) -> bool:
         np.array_equal(positions, np.arange(rows))
         and len(shard.reasons) == len(shard.rejected)
         and set(shard.arrays) == set(shapes)
+        and all(len(values) == len(shard.kept) for values in shard.facts.values())
         and all(
             shard.arrays[name].shape == (len(shard.kept), *shape)
             and shard.arrays[name].dtype == kind

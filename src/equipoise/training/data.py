@@ -2,8 +2,8 @@
 
 import csv
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,17 +12,12 @@ from torch import Tensor
 
 from equipoise import files
 from equipoise.errors import UserError
-from equipoise.methods.base import Batch
-from equipoise.models.inputs import (
-    Normalisation,
-    affine,
-    is_picture,
-    mask_time,
-    prepare,
-    shift,
-    statistics,
-)
-from equipoise.training.source import Raw, Source, Store, open_source, slabs
+from equipoise.modalities.feed import Drawn
+from equipoise.modalities.normalise import Normalisation
+from equipoise.training.batch import Batch, Plan
+from equipoise.training.order import arranged, permutation
+from equipoise.training.source import Raw, Source, Store, open_source
+from equipoise.training.streams import Streams, feeds_of, measured
 
 SUBSETS = ("train", "val", "test")
 Indices = NDArray[np.int64]
@@ -67,25 +62,6 @@ def split_digest(splits: Mapping[str, Indices], sample_ids: Sequence[str]) -> st
     )
 
 
-def cut(rows: Tensor, batch_size: int) -> list[Tensor]:
-    """Cut rows into batches; a last batch of one sample joins the one before.
-
-    Batch statistics of a single sample are not defined.
-    """
-    batches = list(torch.split(rows, batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Which random changes training batches get; see ``train`` in params.yaml."""
-
-    shift: int = 0
-    spectrogram_mask: float = 0.0
-
-
 class Data:
     """Features of one data set as batches on one device.
 
@@ -94,7 +70,9 @@ class Data:
         splits: Subset to ascending rows of the store.
         device: Where batches go.
         resident_gib: Features up to this size are held in memory.
-        normalisation: From the training of an earlier stage; None: computed on ``train``.
+        normalisation: Of the modalities that it is known of: from an earlier stage, or what
+            pretrained weights expect; of the others it is computed on ``train``.
+        augment: Modality to what is random in training.
     """
 
     def __init__(
@@ -104,29 +82,21 @@ class Data:
         device: torch.device,
         resident_gib: float,
         normalisation: Mapping[str, Normalisation] | None = None,
+        augment: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.device = device
         self.splits = dict(splits)
         self.modalities = sorted(store.modalities)
-        self.shapes = {m: tuple(store.shape(m)) for m in self.modalities}
         self.classes = list(store.classes)
         self.sample_ids = list(store.sample_ids)
         self.labels: Indices = np.asarray(store.labels, dtype=np.int64)
-        self.normalisation = dict(normalisation or self._statistics(store))
-        self._scales = {m: affine(self.normalisation[m], device) for m in self.modalities}
+        feeds = feeds_of(store, augment or {})
+        known = dict(normalisation or {})
+        unknown = {m: feed for m, feed in feeds.items() if m not in known}
+        known |= measured(unknown, store, self.splits["train"])
+        self.streams = Streams(feeds, known, device)
         self._source: Source = open_source(store, self.modalities, device, resident_gib)
         self._labels = torch.from_numpy(self.labels).to(device)
-
-    def _statistics(self, store: Store) -> dict[str, Normalisation]:
-        train = np.zeros(len(self.labels), dtype=bool)
-        train[self.splits["train"]] = True
-        return {
-            m: statistics(
-                (slab[train[start : start + len(slab)]] for start, slab in slabs(store, m)),
-                self.shapes[m],
-            )
-            for m in self.modalities
-        }
 
     def ordered(self, rows: Indices, batch_size: int) -> Iterator[Batch]:
         """Yield batches of ``rows`` in the given order, not augmented."""
@@ -139,59 +109,43 @@ class Data:
         rows: Indices,
         batch_size: int,
         seed: tuple[int, int],
-        augmentation: Augmentation,
         start: int = 0,
+        plan: Plan | None = None,
     ) -> Generator[Batch, None, None]:
         """Yield the training batches of one epoch, from batch ``start`` on.
+
+        What ``plan`` says of order, groups and kept modalities holds for the entries of ``rows``.
 
         Order and augmentation are functions of ``seed`` = (seed, epoch) alone: the position in a
         run is (epoch, batch), whatever happened before.
         """
-        generator = torch.Generator().manual_seed(_mixed((*seed, 1)))
-        order = self.order(rows, seed)
-        draws = {m: self._draw(m, len(rows), augmentation, generator) for m in self.modalities}
-        batches = cut(order, batch_size)
+        plan = plan or Plan()
+        places = arranged(len(rows), batch_size, seed, plan)
+        keep = self._kept(plan, torch.cat(places)) if places else None
+        drawn = self.streams.draw(seed, len(rows))  # one copy to the device, not one a step
+        batches = [torch.from_numpy(rows)[place] for place in places]
         position = sum(len(index) for index in batches[:start])
         batches = batches[start:]
         for index, raw in zip(batches, self._source.batches(batches), strict=True):
             span = slice(position, position + len(index))
             position += len(index)
-            yield self._batch(index, raw, {m: d[span] for m, d in draws.items() if d is not None})
+            part = {m: {name: d[span] for name, d in by.items()} for m, by in drawn.items()}
+            batch = self._batch(index, raw, part)
+            batch.keep = keep and {m: kept[span] for m, kept in keep.items()}
+            yield batch
 
     def order(self, rows: Indices, seed: tuple[int, int]) -> Tensor:
         """Return ``rows`` in the order of the epoch ``seed`` = (seed, epoch)."""
-        generator = torch.Generator().manual_seed(_mixed((*seed, 0)))
-        return torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)]
+        return torch.from_numpy(rows)[permutation(len(rows), seed)]
 
-    def _draw(
-        self, modality: str, count: int, augmentation: Augmentation, generator: torch.Generator
-    ) -> Tensor | None:
-        """Draw one epoch's random numbers at once: one copy to the device, not one a step."""
-        if is_picture(self.shapes[modality]):
-            if not augmentation.shift:
-                return None
-            most = augmentation.shift
-            return torch.randint(-most, most + 1, (count, 2), generator=generator).to(self.device)
-        if not augmentation.spectrogram_mask:
+    def _kept(self, plan: Plan, order: Tensor) -> dict[str, Tensor] | None:
+        """Return ``Plan.keep`` in the order of the epoch: one copy to the device."""
+        if plan.keep is None:
             return None
-        length = torch.rand(count, generator=generator) * augmentation.spectrogram_mask
-        start = torch.rand(count, generator=generator) * (1 - length)
-        return torch.stack([start, length], dim=1).to(self.device)
+        if any(len(plan.keep[m]) != len(order) for m in self.modalities):
+            raise ValueError(f"the plan does not say of {len(order)} entries what to keep")
+        return {m: torch.from_numpy(kept)[order].to(self.device) for m, kept in plan.keep.items()}
 
-    def _batch(self, index: Tensor, raw: Raw, draws: Mapping[str, Tensor] | None = None) -> Batch:
-        draws = draws or {}
-        inputs = {}
-        for m, stored in raw.items():
-            if m not in draws:
-                inputs[m] = prepare(stored, *self._scales[m])
-            elif is_picture(self.shapes[m]):
-                inputs[m] = prepare(shift(stored, draws[m]), *self._scales[m])
-            else:
-                inputs[m] = mask_time(prepare(stored, *self._scales[m]), draws[m])
+    def _batch(self, index: Tensor, raw: Raw, drawn: Mapping[str, Drawn] | None = None) -> Batch:
         rows = index.to(self.device, non_blocking=True)
-        return Batch(inputs, self._labels[rows], rows)
-
-
-def _mixed(seed: tuple[int, ...]) -> int:
-    """Mix numbers into one seed; a sum would give seed 0, epoch 2 the order of seed 1, epoch 1."""
-    return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        return Batch(self.streams.prepare(raw, drawn), self._labels[rows], rows)

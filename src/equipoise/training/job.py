@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,24 +11,27 @@ from equipoise import files, layout, registry
 from equipoise.console import log
 from equipoise.errors import UserError
 from equipoise.methods.base import Method, create
+from equipoise.modalities.normalise import Normalisation
 from equipoise.models.build import build_model
 from equipoise.models.card import ModalityCard, ModelCard
-from equipoise.models.inputs import Normalisation
 from equipoise.models.multimodal import MultimodalClassifier
 from equipoise.params import TrainJob, WarmupJob
 from equipoise.stages.job import Job
+from equipoise.training import pretrained
 from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.data import Data, read_split, split_digest
 from equipoise.training.device import make_deterministic, seed_everything
 from equipoise.training.inference import LoadedModel, load_model
 from equipoise.training.loop import Best, Row, Trainer
+from equipoise.training.precision import expect_right
 from equipoise.training.run import Run, make_optimizer
 from equipoise.training.shares import share
+from equipoise.training.teacher import expect_same, freeze, load_teacher, weights_of
 from equipoise.training.world import current, local_size, own_device
 
 if TYPE_CHECKING:
     from equipoise.gap.artefacts import GapArtefacts
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.inputs import Inputs
 
 
 @dataclass
@@ -40,6 +42,8 @@ class Start:
     warm: LoadedModel | None = None
     """The warmed-up model to continue from."""
     gap: GapArtefacts | None = None
+    teacher: LoadedModel | None = None
+    """The trained run that the method reads."""
 
 
 def train_model(
@@ -50,7 +54,7 @@ def train_model(
     last_epoch: int,
     outputs: Mapping[str, Path],
     start: Start,
-    store: FeatureStore,
+    store: Inputs,
 ) -> None:
     """Train method ``key`` on the features in ``store`` and write the final files.
 
@@ -70,7 +74,8 @@ def train_model(
         best = trainer.fit(on_epoch)
         if not trainer.run.world.first:
             return
-        _write(outputs, _card(job, settings, key, options, trainer.run, store), best, trainer)
+        card = _card(job, settings, key, options, trainer.run, store)
+        _write(outputs, card, best, trainer)
         for path in outputs.values():
             tracked.artifact(path)
     if job.code:
@@ -87,7 +92,7 @@ def make_trainer(
     options: Mapping[str, Any],
     last_epoch: int,
     start: Start,
-    store: FeatureStore,
+    store: Inputs,
 ) -> Trainer:
     """Build everything that training method ``key`` on the features in ``store`` needs.
 
@@ -95,22 +100,26 @@ def make_trainer(
         UserError: Settings, features and split do not belong together.
     """
     check_modalities(key, list(store.modalities))
+    name, _, _ = registry.method_of(key)
+    if registry.methods()[name].needs_teacher and start.teacher is None:
+        raise UserError(f"method {name!r} reads a trained run; put it in methods.with_teacher")
     method = create(key, options)
     run = _make_run(job, settings, method, start, last_epoch, store)
     checkpoints = Checkpoints(_state(job, settings, store), job.runtime.checkpoint_seconds)
     return Trainer(run, method, checkpoints)
 
 
-def start_of(job: Job, settings: TrainJob, store: FeatureStore) -> Start:
-    """Return where a run of the method of ``job`` starts: from scratch or from the warm-up.
+def start_of(job: Job, settings: TrainJob, store: Inputs) -> Start:
+    """Return where a run of the method of ``job`` starts, with what it reads of other runs.
 
     Raises:
-        UserError: The files of the warm-up or of stage gap are missing or damaged.
+        UserError: The files of the warm-up, of stage gap or of the teacher are missing or damaged.
     """
     from equipoise.gap.artefacts import read_gap
 
     if settings.warmup is None or settings.gap is None:
-        return Start()
+        teacher = settings.teacher
+        return Start(teacher=load_teacher(job, teacher) if teacher else None)
     seed = str(job.seed)
     return Start(
         first_epoch=settings.warmup.epochs + 1,
@@ -125,7 +134,7 @@ def _make_run(
     method: Method[Any],
     start: Start,
     last_epoch: int,
-    store: FeatureStore,
+    store: Inputs,
 ) -> Run:
     device = own_device(job.runtime.device)
     make_deterministic(device, job.threads // local_size())
@@ -134,17 +143,30 @@ def _make_run(
         start.warm.card.expect_split(split_digest(splits, store.sample_ids))
     warm_weights = layout.warmup(job.dataset, str(job.seed))["weights"]
     warm = start.warm
-    normalisation = _normalisation(warm, store, warm_weights) if warm else None
-    data = Data(store, splits, device, job.runtime.resident_gib, normalisation)
+    placed = pretrained.place(settings.encoders, store)
+    if warm is not None:
+        normalisation = _normalisation(warm, store, warm_weights)
+    else:
+        normalisation = pretrained.expected(placed, store, settings.augment)
+    gib = job.runtime.resident_gib
+    data = Data(store, splits, device, gib, normalisation, settings.augment)
     seed_everything(job.seed)
     fusion = method.fusion(settings.model.fusion)
     width, classes = settings.model.features, len(data.classes)
-    model = build_model(data.shapes, settings.model.encoders, fusion, width, classes)
+    given = data.streams.inputs
+    model = build_model(given, settings.encoders, fusion, width, classes, store.embedded)
     if warm is not None:
         _continue_from(model, warm, warm_weights)
+    else:
+        pretrained.load(model, placed)
     model.to(device)
+    expect_right(model, data, settings.train, (job.seed, start.first_epoch))
     world = current()
     share(model.encoders, world)
+    if start.teacher is not None:
+        cards, digest = modality_cards(data, settings, store), split_digest(splits, data.sample_ids)
+        expect_same(start.teacher.card, cards, width, data.classes, digest)
+        freeze(start.teacher, device, world)
     return Run(
         model=model,
         optimizer=make_optimizer(list(model.parameters()), settings.train),
@@ -156,6 +178,7 @@ def _make_run(
         last_epoch=last_epoch,
         phase=job.stage,
         gap=start.gap,
+        teacher=start.teacher,
         world=world,
     )
 
@@ -176,7 +199,7 @@ def check_modalities(key: str, modalities: list[str]) -> None:
         )
 
 
-def _normalisation(warm: LoadedModel, store: FeatureStore, path: Path) -> dict[str, Normalisation]:
+def _normalisation(warm: LoadedModel, store: Inputs, path: Path) -> dict[str, Normalisation]:
     cards = warm.card.modalities
     if sorted(cards) != sorted(store.modalities) or warm.card.classes != list(store.classes):
         raise UserError(
@@ -199,7 +222,7 @@ def _continue_from(model: MultimodalClassifier, warm: LoadedModel, path: Path) -
     model.load_state_dict({name: value for name, value in weights.items() if name in wanted})
 
 
-def _state(job: Job, settings: WarmupJob | TrainJob, store: FeatureStore) -> Path:
+def _state(job: Job, settings: WarmupJob | TrainJob, store: Inputs) -> Path:
     """Return the folder of the checkpoints; other code, settings or data never resume from it."""
     inputs: dict[str, Any] = {"settings": settings.model_dump(mode="json"), "code": job.code}
     inputs["split"] = files.sha256(layout.split(job.dataset)["split"])
@@ -207,8 +230,31 @@ def _state(job: Job, settings: WarmupJob | TrainJob, store: FeatureStore) -> Pat
     warm = layout.warmup(job.dataset, str(job.seed))["weights"]
     if isinstance(settings, TrainJob) and settings.warmup is not None:
         inputs["warmup"] = files.sha256(warm)
+    if isinstance(settings, TrainJob) and settings.teacher is not None:
+        inputs["teacher"] = files.sha256(weights_of(job, settings.teacher))
     cell = layout.checkpoints(job.stage, job.dataset, job.method, str(job.seed))
     return cell / files.digest(inputs)
+
+
+def modality_cards(
+    data: Data, settings: WarmupJob | TrainJob, store: Inputs
+) -> dict[str, ModalityCard]:
+    """Return what a model that is trained on ``data`` must know of each modality."""
+    origins = pretrained.origins(pretrained.place(settings.encoders, store), store)
+    before = {m: Normalisation(**made["before"]) for m, made in store.made_with.items()}
+    return {
+        m: ModalityCard(
+            table=dict(store.tables[m]),
+            augment=settings.augment.get(m, {}),
+            encoder=settings.encoders[m],
+            shape=store.shape(m),
+            normalisation=data.streams.normalisation[m],
+            embedded=m in store.embedded,
+            weights=origins.get(m),
+            before=before.get(m),
+        )
+        for m in data.modalities
+    }
 
 
 def _card(
@@ -217,7 +263,7 @@ def _card(
     key: str,
     options: Mapping[str, Any],
     run: Run,
-    store: FeatureStore,
+    store: Inputs,
 ) -> dict[str, Any]:
     data = run.data
     return {
@@ -226,21 +272,14 @@ def _card(
         "method": key,
         "options": dict(options),
         "seed": job.seed,
-        "modalities": {
-            m: ModalityCard(
-                encoder=settings.model.encoders[m],
-                shape=data.shapes[m],
-                normalisation=data.normalisation[m],
-            )
-            for m in data.modalities
-        },
+        "modalities": modality_cards(data, settings, store),
         "fusion": run.model.fusion.name,
         "features": settings.model.features,
         "classes": data.classes,
-        "extract": json.loads(store.attributes["extract"]),
         "selection": settings.train.selection,
         "split_digest": split_digest(data.splits, data.sample_ids),
         "settings": settings.model_dump(mode="json"),
+        "teacher_sha256": run.teacher.card.weights_sha256 if run.teacher else "",
     }
 
 

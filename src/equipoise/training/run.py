@@ -3,17 +3,38 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from equipoise.gap.artefacts import GapArtefacts
+from equipoise.models.card import ModelCard
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.params import Train
+from equipoise.training.batch import Batch
 from equipoise.training.data import Data, Indices
 from equipoise.training.device import autocast
-from equipoise.training.inference import Predictions, gather
+from equipoise.training.outputs import Predictions, gather
 from equipoise.training.world import World
+
+
+class Predicts(Protocol):
+    """A method, as far as a teacher needs it."""
+
+    def predict(self, output: Output) -> Output:
+        """Return the output whose logits are the prediction."""
+
+
+class Teacher(Protocol):
+    """A trained model that another run reads (``training.inference.LoadedModel``)."""
+
+    model: MultimodalClassifier
+    card: ModelCard
+
+    @property
+    def method(self) -> Predicts:
+        """What reads its predictions."""
 
 
 @dataclass
@@ -33,6 +54,8 @@ class Run:
     """Name of the stage."""
     gap: GapArtefacts | None = None
     """What stage gap found, in a run that continues from the warm-up."""
+    teacher: Teacher | None = None
+    """The trained run that the method reads, in evaluation mode and without gradient."""
     world: World = field(default_factory=World)
     """The processes that share the work. All do the same, but only the first writes files."""
 
@@ -59,6 +82,20 @@ class Run:
                 yield output, batch.labels
         finally:
             self.model.train(training)
+
+    def taught(self, batch: Batch) -> Output:
+        """Return what the teacher predicts for the very inputs of ``batch``, without gradient.
+
+        Its features are those before the fusion; its logits are the ones it predicts by.
+        """
+        assert self.teacher is not None  # noqa: S101  training.job refuses to start without
+        with torch.no_grad(), self.autocast():
+            return self.teacher.method.predict(self.teacher.model(batch.inputs))
+
+    def taught_rows(self, rows: Indices) -> Iterator[tuple[Output, Tensor]]:
+        """Yield what the teacher predicts for ``rows``, not augmented, and their labels."""
+        for batch in self.data.ordered(rows, max(256, self.settings.batch_size)):
+            yield self.taught(batch), batch.labels
 
     def collect(self, rows: Indices) -> Predictions:
         """Return the outputs of ``rows`` as arrays."""

@@ -1,6 +1,6 @@
 """Batches of stored samples on the training device, from memory or from the file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -20,6 +20,14 @@ class Store(Protocol):
     @property
     def modalities(self) -> Sequence[str]:
         """Names of the modalities."""
+
+    @property
+    def tables(self) -> Mapping[str, Mapping[str, Any]]:
+        """Modality to ``{kind, column, ...settings}``."""
+
+    @property
+    def embedded(self) -> Collection[str]:
+        """Modalities that stage embed has run through a frozen encoder."""
 
     @property
     def classes(self) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""PMR: L = CE + alpha sum_weaker PCE_m - mu sum_stronger H_m, on distances to prototypes."""
+"""PMR: L = CE + alpha sum_m w_m PCE_m - mu sum_m v_m H_m, on distances to class prototypes."""
 
 import math
 from collections.abc import Mapping
@@ -19,6 +19,8 @@ from equipoise.training.run import Run
 
 ABSENT = -1e9
 """Logit of a class without prototype: its probability is exactly 0."""
+RELEASED_EPOCHS = 101
+"""Epochs with the term in the released code: 0 to 100."""
 
 
 def class_sums(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
@@ -58,24 +60,37 @@ def mean_entropy(logits: Tensor) -> Tensor:
     return -(logarithm.exp() * logarithm).sum(dim=1).mean()
 
 
+def grades(ratio: Tensor, graded: bool) -> tuple[Tensor, Tensor]:
+    """Return the weights of cross-entropy and entropy for a modality with ratio rho, scalars.
+
+    ``graded``: clip(1/rho - 1, 0, 1) and clip(rho - 1, 0, 1), so that a modality that is hardly
+    weaker is hardly pulled (paper, Eq. 9 to 13 as a port cites them); else 1 where rho < 1 and 1
+    where rho > 1 (released code, which has no entropy).
+    """
+    if not graded:
+        return (ratio < 1).to(ratio.dtype), (ratio > 1).to(ratio.dtype)
+    return (1 / ratio - 1).clamp(0, 1), (ratio - 1).clamp(0, 1)
+
+
 def rebalance_loss(
-    logits: Mapping[str, Tensor], labels: Tensor, alpha: float, mu: float
+    logits: Mapping[str, Tensor], labels: Tensor, alpha: float, mu: float, graded: bool = True
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return alpha sum_{rho_m < 1} CE(z_m, y) - mu sum_{rho_m > 1} H(z_m), and rho_m.
+    """Return alpha sum_m w_m CE(z_m, y) - mu sum_m v_m H(z_m), and rho_m.
 
     Args:
         logits: Prototype logits ``{m: (B, C)}``.
         labels: (B,).
         alpha: Weight of the cross-entropy of the weaker modalities.
         mu: Weight of the entropy of the stronger ones.
+        graded: What w_m and v_m are, see :func:`grades`; they are constants.
     """
     constants = {m: z.detach() for m, z in logits.items()}
     ratios = relative_scores(true_class_scores(constants, labels))
     parts = []
     for m, z in logits.items():
-        pull, spread = alpha * functional.cross_entropy(z, labels), mu * mean_entropy(z)
-        parts.append(torch.where(ratios[m] < 1, pull, torch.zeros_like(pull)))
-        parts.append(torch.where(ratios[m] > 1, -spread, torch.zeros_like(spread)))
+        pull, spread = grades(ratios[m], graded)
+        parts.append(alpha * pull * functional.cross_entropy(z, labels))
+        parts.append(-mu * spread * mean_entropy(z))
     return torch.stack(parts).sum(), ratios
 
 
@@ -96,8 +111,28 @@ def sample_of_each_class(
     return np.sort(np.concatenate(kept))
 
 
+def part_of_batches(
+    order: NDArray[np.int64], batch_size: int, fraction: float
+) -> NDArray[np.int64]:
+    """Return, sorted, the rows of the first so many batches of ``order``, of one at least."""
+    batches = math.ceil(len(order) / batch_size)
+    count = max(1, math.floor(fraction * batches + 1e-9))
+    return np.sort(order[: count * batch_size])
+
+
 class Pmr(Method[Options]):
-    """The plug-in."""
+    """The plug-in.
+
+    ``released_code`` has terms of full weight and no entropy, prototypes of a part of the batches,
+    new ones in the first two epochs, and ends the term.
+    """
+
+    def __init__(self, variant: str, options: Options) -> None:
+        super().__init__(variant, options)
+        self._as_released = variant == "released_code"
+        fraction, last = (0.1, RELEASED_EPOCHS) if self._as_released else (1.0, None)
+        self._fraction = options.fraction or fraction
+        self._last = options.to_epoch or last
 
     def setup(self, run: Run) -> None:
         """Start without prototypes."""
@@ -107,31 +142,42 @@ class Pmr(Method[Options]):
         modalities = run.model.modalities
         self._prototypes = {m: torch.zeros(shape, device=run.device) for m in modalities}
         self._known = torch.zeros(self._classes, dtype=torch.bool, device=run.device)
-        self._mu = 0.0
+        self._alpha = self._mu = 0.0
         names = [f"{what}_{m}" for what in ("weaker", "prototype_score") for m in modalities]
         self._means = Means(names, run.device)
 
     def on_epoch_start(self, epoch: int) -> Plan:
         """Move the prototypes to where the classes are now."""
         run, options = self.run, self.options
-        early = self.variant == "paper" and epoch - run.first_epoch < options.entropy_epochs
-        self._mu = options.mu if early else 0.0
-        order = run.data.order(run.data.splits["train"], (run.seed, epoch)).cpu().numpy()
-        rows = sample_of_each_class(order, run.data.labels, options.fraction)
+        t = epoch - run.first_epoch + 1
+        self._mu = 0.0 if self._as_released or t > options.entropy_epochs else options.mu
+        self._alpha = options.alpha if self._last is None or t <= self._last else 0.0
         sums = {m: torch.zeros_like(old) for m, old in self._prototypes.items()}
         counts = torch.zeros(self._classes, device=run.device)
-        for output, labels in run.outputs(rows):
+        for output, labels in run.outputs(self._rows(epoch)):
             for m, features in output.features.items():
                 total, number = class_sums(features, labels, self._classes)
                 sums[m] += total
             counts += number
         found = counts > 0
+        # The released code takes them after an epoch, and after its first one anew.
+        momentum = 0.0 if self._as_released and t == 2 else options.momentum
         for m, old in self._prototypes.items():
             new = sums[m] / counts.clamp_min(1)[:, None]
-            self._prototypes[m] = moved(old, new, self._known, found, options.momentum)
+            self._prototypes[m] = moved(old, new, self._known, found, momentum)
         self._known = self._known | found
         self._means.clear()
         return Plan()
+
+    def _rows(self, epoch: int) -> NDArray[np.int64]:
+        """Return the training samples that the prototypes of this epoch are means of."""
+        run = self.run
+        train = run.data.splits["train"]
+        if self._as_released:
+            order = np.random.default_rng((run.seed, epoch)).permutation(train)
+            return part_of_batches(order, run.settings.batch_size, self._fraction)
+        order = run.data.order(train, (run.seed, epoch)).cpu().numpy()
+        return sample_of_each_class(order, run.data.labels, self._fraction)
 
     def loss(self, output: Output, batch: Batch) -> Tensor:
         """Return the cross-entropy of the fusion plus the rebalancing terms."""
@@ -139,7 +185,8 @@ class Pmr(Method[Options]):
             m: prototype_logits(output.features[m], prototypes, self._known)
             for m, prototypes in self._prototypes.items()
         }
-        extra, ratios = rebalance_loss(logits, batch.labels, self.options.alpha, self._mu)
+        graded = not self._as_released
+        extra, ratios = rebalance_loss(logits, batch.labels, self._alpha, self._mu, graded)
         with torch.no_grad():
             scores = true_class_scores(logits, batch.labels)
             recorded = {f"weaker_{m}": (rho < 1).float() for m, rho in ratios.items()}
@@ -152,10 +199,11 @@ class Pmr(Method[Options]):
         return self._means.row("mean")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return prototypes, which of them exist, the weight of the entropy, and the means."""
+        """Return prototypes, which of them exist, the weights of both terms, and the means."""
         return {
             "prototypes": {m: value.cpu() for m, value in self._prototypes.items()},
             "known": self._known.cpu(),
+            "alpha": self._alpha,
             "mu": self._mu,
             "means": self._means.state_dict(),
         }
@@ -164,5 +212,6 @@ class Pmr(Method[Options]):
         """Take what :meth:`state_dict` returned."""
         device = self.run.device
         self._prototypes = {m: value.to(device) for m, value in state["prototypes"].items()}
-        self._known, self._mu = state["known"].to(device), state["mu"]
+        self._known = state["known"].to(device)
+        self._alpha, self._mu = state["alpha"], state["mu"]
         self._means.load_state_dict(state["means"])

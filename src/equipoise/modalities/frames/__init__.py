@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from equipoise.modalities.sizes import Size, Views
+from equipoise.modalities.axes import check_axes
+from equipoise.modalities.sizes import (
+    Both,
+    Colour,
+    Pair,
+    Views,
+    Window,
+    check_views,
+    check_window,
+    grey_depth,
+)
+from equipoise.modalities.suffixes import ARRAYS, VIDEOS
 from equipoise.registry import KindInfo
 from equipoise.section import Positive, Section
 
@@ -42,7 +53,7 @@ class Settings(Section):
     """How a clip's picture is stored: (frames, height, width, channels), uint8 or uint16."""
 
     pick: PickSettings
-    size: Size | tuple[Size, Size]
+    size: Both
     """Height and width of a frame in pixels: one number, or both."""
     fit: Literal["stretch", "crop"] = "stretch"
     """``stretch``: the picture is scaled to the size; ``crop``: its middle is, undistorted."""
@@ -50,16 +61,32 @@ class Settings(Section):
     """3: RGB; 1: grey."""
     bits: Literal[8, 16] = 8
     """16: one channel with its full depth, as of depth cameras."""
+    range: Pair[int] | None = None
+    """With 16 bits: values outside are cut, then [low, high] becomes 0 to 1 (not when stored, but
+    when an encoder is given them); null: they are normalised as they are."""
+    key: str = ""
+    """Of a file of arrays: the name of the array; empty: there is one only."""
+    axes: str = "thwc"
+    """Of a file of arrays: its axes in order; t time, h height, w width, c channel, 1 nothing."""
+    rate: Annotated[float, Field(gt=0)] | None = None
+    """Of a file of arrays: frames in a second (``pick: {every}`` needs it)."""
 
     @model_validator(mode="after")
-    def _grey(self) -> Settings:
-        if self.bits == 16 and self.channels != 1:
-            raise ValueError("bits: 16 are of one channel; add channels: 1")
+    def _depth(self) -> Settings:
+        grey_depth(self.bits, self.channels, self.range)
+        check_axes(self.axes, "thwc", needed="hw")
         return self
 
 
-class Augment(Views):
+class Augment(Views, Window):
     """What is random in training."""
+
+    colour: Colour = Colour()
+
+
+def _check(settings: Settings, augment: Augment) -> None:
+    check_views(settings.size, settings.channels, augment)
+    check_window(settings.pick.frames, augment)
 
 
 KIND = KindInfo(
@@ -69,9 +96,9 @@ KIND = KindInfo(
     reader="equipoise.modalities.frames.reader:FramesReader",
     feed="equipoise.modalities.frames.feed:FramesFeed",
     layout=lambda settings: "pictures",
-    encoder="conv_frames",
-    suffixes=(
-        *(".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
-        *(".ogv", ".ts", ".webm", ".wmv"),
-    ),
+    words=("video", "rgb", "clip"),
+    propose="equipoise.modalities.frames.reader:propose",
+    encoder=lambda settings: "conv_frames",
+    suffixes=(*VIDEOS, *ARRAYS),
+    check=_check,
 )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.media.errors import MediaError
 from equipoise.media.wants import Found, Pick, Pictures, Want
+from equipoise.modalities import pictures
+from equipoise.modalities.arrays import arranged, load
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
 from equipoise.modalities.frames import PickSettings, Settings
-from equipoise.modalities.pictures import pair, png
+from equipoise.modalities.suffixes import ARRAYS
 
 
 class FramesReader(Reader[Settings]):
@@ -22,7 +26,7 @@ class FramesReader(Reader[Settings]):
     def stored(self) -> Stored:
         """Return (frames, height, width, channels)."""
         settings = self.settings
-        shape = (settings.pick.frames, *pair(settings.size), settings.channels)
+        shape = (settings.pick.frames, *settings.size, settings.channels)
         return Stored(shape, "uint8" if settings.bits == 8 else "uint16")
 
     def input(self) -> Input:
@@ -31,10 +35,12 @@ class FramesReader(Reader[Settings]):
         return Input("pictures", (frames, channels, height, width))
 
     def want(self, source: Path | str) -> Want | None:
-        """Ask for the picked frames."""
-        height, width = pair(self.settings.size)
+        """Ask for the picked frames; arrays are read by :meth:`read`."""
+        if Path(source).suffix.lower() in ARRAYS:
+            return None
+        height, width = self.settings.size
         return Pictures(
-            pick=_pick(self.settings.pick),
+            pick=media_pick(self.settings.pick),
             height=height,
             width=width,
             fit=self.settings.fit,
@@ -44,18 +50,54 @@ class FramesReader(Reader[Settings]):
 
     def take(self, found: Found) -> Reading:
         """Take the frames as they are."""
-        return Reading(found.array, {"repeated": _repeated(found, self.settings.pick)})
+        return Reading(found.array, {"repeated": _repeated(found.frames, self.settings.pick)})
+
+    def read(self, source: Path | str) -> Reading:
+        """Read frames from a file of arrays; those that are picked are scaled."""
+        settings = self.settings
+        array = arranged(load(Path(source), settings.key), settings.axes, "thwc")
+        frames = pictures.checked(array, settings.channels, settings.bits)
+        chosen = array_pick(settings.pick, len(frames), settings.rate)
+        scaled = [pictures.scaled(frames[i], settings.size, settings.fit) for i in chosen]
+        values = pictures.whole(np.stack(scaled), settings.bits)
+        return Reading(values, {"repeated": _repeated(len(frames), settings.pick)})
 
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the frames side by side."""
-        return Shown(png=png(np.concatenate(list(stored), axis=1)))
+        return Shown(png=pictures.png(np.concatenate(list(stored), axis=1)))
 
 
-def _pick(pick: PickSettings) -> Pick:
-    how = "even" if pick.even else "first" if pick.first else "every"
-    return Pick(how, pick.frames, pick.every or 0.0)  # type: ignore[arg-type]
+def media_pick(pick: PickSettings) -> Pick:
+    """Return how the decoder of media picks."""
+    if pick.every is not None:
+        return Pick("every", pick.frames, pick.every)
+    return Pick("even" if pick.even else "first", pick.frames)
 
 
-def _repeated(found: Found, pick: PickSettings) -> float:
+def array_pick(pick: PickSettings, frames: int, rate: float | None) -> list[int]:
+    """Return the indices of picked frames where ``frames`` are equally long.
+
+    Raises:
+        MediaError: ``every`` and no rate.
+    """
+    count = range(pick.frames)
+    if pick.even:
+        return [int((k + 0.5) * frames / pick.even) for k in count]
+    if pick.every is None:
+        return [min(k, frames - 1) for k in count]
+    if rate is None:
+        raise MediaError("an array has no times, so pick: {every: ...} needs rate: FRAMES A SECOND")
+    return [min(int(k * pick.every * rate + 1e-6), frames - 1) for k in count]
+
+
+def _repeated(frames: int, pick: PickSettings) -> float:
     """Return the share of the stored frames that stand there for want of others."""
-    return max(0.0, 1 - found.frames / pick.frames) if found.frames else 0.0
+    return max(0.0, 1 - frames / pick.frames) if frames else 0.0
+
+
+def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
+    """Return settings to start from; none for arrays: nothing tells a picture from a signal."""
+    for source in sources:
+        if not isinstance(source, Path) or source.suffix.lower() in ARRAYS:
+            return {}
+    return {"pick": {"even": 8}, "size": 112, "fit": "crop"}

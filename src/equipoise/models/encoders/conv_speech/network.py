@@ -2,9 +2,13 @@
 
 from torch import Tensor, nn
 
+<<<<<<< HEAD:src/equipoise/models/encoders/conv_speech/network.py
 from equipoise.modalities.base import Input
 from equipoise.models.encoder import Encoder
 from equipoise.section import Section
+=======
+from equipoise.models.layers import Conv2d
+>>>>>>> i8:src/equipoise/models/encoders/conv_speech.py
 
 BANDS, MOMENTS = 8, 4
 """The grid of frequency and time that is kept: speech is an order of sounds."""
@@ -24,7 +28,7 @@ class ConvSpeech(Encoder):
         before = 1
         for channels, stride in zip(_CHANNELS, (2, 1, 1), strict=True):
             blocks += [
-                nn.Conv2d(before, channels, 3, stride=stride, padding=1, bias=False),
+                Conv2d(before, channels, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(channels),
                 nn.ReLU(inplace=True),
                 nn.MaxPool2d(2, ceil_mode=True),

@@ -1,0 +1,88 @@
+"""All modalities of one sample, each file read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from equipoise.media.decode import decode as decode_media
+from equipoise.media.errors import MediaError, MissingStreamError
+from equipoise.modalities.base import Reader, Reading, finite
+
+Readers = Mapping[str, Reader[Any]]
+Sources = Mapping[str, Path | str]
+"""Modality to its file, or to the sample itself."""
+
+
+def read_sample(readers: Readers, sources: Sources) -> dict[str, Reading]:
+    """Read one sample: each media file is decoded once for all modalities that want it.
+
+    Args:
+        readers: Modality to its reader.
+        sources: Modality to where its sample is; the same modalities.
+
+    Returns:
+        Modality to reading, of the shapes that :meth:`Reader.stored` says.
+
+    Raises:
+        MediaError: Something cannot be read as a whole; the reason, led by the modality where the
+            sample has several sources.
+        MissingStreamError: The same of a file that is media, but does not hold the modality.
+    """
+    readings: dict[str, Reading] = {}
+    for source in dict.fromkeys(sources.values()):
+        names = [name for name, other in sources.items() if other == source]
+        try:
+            readings |= _source(source, {name: readers[name] for name in names})
+        except MediaError as error:
+            if len(set(sources.values())) > 1:
+                error.args = (f"{names[0]}: {error}",)
+            raise
+    return {name: readings[name] for name in sources}
+
+
+def read_present(readers: Readers, sources: Sources) -> dict[str, Reading]:
+    """Read one sample as :func:`read_sample` does, without what its files do not hold.
+
+    Returns:
+        Modality to reading, for one modality or more.
+
+    Raises:
+        MediaError: A file cannot be read as a whole, or holds nothing of what is wanted.
+    """
+    left = dict(sources)
+    while True:
+        try:
+            return read_sample(readers, left)
+        except MissingStreamError as error:
+            del left[error.modality]
+            if not left:
+                raise MediaError(f"no {' and no '.join(sources)} stream") from None
+
+
+def _source(source: Path | str, readers: Readers) -> dict[str, Reading]:
+    """Read what some modalities make of one source."""
+    wants = {name: reader.want(source) for name, reader in readers.items()}
+    media = {name: want for name, want in wants.items() if want is not None}
+    found = decode_media(Path(source), media) if media else {}
+    readings = {}
+    for name, reader in readers.items():
+        reading = reader.take(found[name]) if name in found else reader.read(source)
+        readings[name] = _checked(name, reader, reading)
+    return readings
+
+
+def _checked(name: str, reader: Reader[Any], reading: Reading) -> Reading:
+    """Refuse what the store, or training, would stumble over."""
+    stored = reader.stored()
+    array = reading.array
+    if array.shape != stored.shape:
+        raise MediaError(
+            f"{name} has shape {array.shape} where its settings say {stored.shape}; change them"
+        )
+    if not finite(array):
+        raise MediaError(f"{name} holds NaN or infinity")
+    if array.dtype != stored.dtype:
+        raise AssertionError(f"{name}: {array.dtype} in place of {stored.dtype}")
+    return reading
