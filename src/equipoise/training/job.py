@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,9 +243,11 @@ def modality_cards(
     """Return what a model that is trained on ``data`` must know of each modality."""
     origins = pretrained.origins(pretrained.place(settings.encoders, store), store)
     before = {m: Normalisation(**made["before"]) for m, made in store.made_with.items()}
+    identity = json.loads(store.attributes.get("identity", "{}"))
     return {
         m: ModalityCard(
             table=dict(store.tables[m]),
+            identity=identity.get(m, {}),
             augment=settings.augment.get(m, {}),
             encoder=settings.encoders[m],
             shape=store.shape(m),
