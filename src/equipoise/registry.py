@@ -29,6 +29,7 @@ LAYOUTS = {
     "sequence": "(time, channels)",
     "vector": "(values,)",
     "tokens": "(2, length): token ids, and 1 where a token is (0: padding)",
+    "waveform": "(samples,)",
 }
 """What an encoder may be given, and the axes of one sample."""
 
@@ -77,6 +78,11 @@ class EncoderInfo:
     network (imported only when it is used)."""
     options: type[Section] = Section
     """Its own options, with default, limits and origin."""
+    needs_weights: bool = False
+    """It is nothing without pretrained weights."""
+    complete: str = ""
+    """``module:function``: options and the folder of its weights to options that say all of the
+    network, so that a trained model needs the folder no more."""
     parts: tuple[str, ...] = ("body", "projection")
     """Groups of its parameters, from the input on; ``stem`` is one of them where it has one."""
     paper: str = "ours"

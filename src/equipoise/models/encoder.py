@@ -44,8 +44,8 @@ class Encoder(nn.Module):
         features: Tensor = self.projection(self.embed(inputs))
         return features
 
-    def tensors(self, folder: Path) -> dict[str, Tensor] | None:
-        """Return weights by our names, where this encoder has a way of its own to read a folder.
+    def tensors(self, path: Path) -> dict[str, Tensor] | None:
+        """Return the weights of a file by our names, if this encoder reads them in its own way.
 
         Raises:
             UserError: They do not fit.
