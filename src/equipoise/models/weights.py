@@ -18,6 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from equipoise import files, layout
 from equipoise.errors import UserError, nearest
+from equipoise.places import MIRROR
 from equipoise.section import Section, explain
 
 HUB = "hub:"
@@ -272,7 +273,7 @@ def _from_hub(name: str) -> Path:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
             f"weights {name!r}: {reason}; check name and connection, or put the files at "
-            f"${fetch.MIRROR}/huggingface.co/{repository}"
+            f"${MIRROR}/huggingface.co/{repository}"
         ) from None
     return Path(found)
 
