@@ -34,7 +34,7 @@ def run(job: Job, settings: EmbedJob) -> None:
         UserError: Features or split are missing, or weights that cannot be had or do not fit.
     """
     from equipoise.store import shards
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.features import SCHEMA_VERSION, FeatureStore
     from equipoise.store.inputs import identity
     from equipoise.store.join import join
 
@@ -42,7 +42,8 @@ def run(job: Job, settings: EmbedJob) -> None:
     outputs = layout.embed(job.dataset)
     with FeatureStore(layout.features(job.dataset)["features"]) as store:
         attributes: dict[str, Any] = {
-            **{k: v for k, v in store.attributes.items() if k in ("schema_version", "dataset")},
+            "schema_version": SCHEMA_VERSION,
+            "dataset": job.dataset,
             "classes": json.dumps(store.classes, ensure_ascii=False),
             "features": identity(store),
             "encoders": json.dumps({m: one.model_dump() for m, one in frozen.items()}),

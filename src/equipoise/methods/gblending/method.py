@@ -38,6 +38,10 @@ def blend_weights(
         val: Losses on the validation split, likewise.
         min_overfitting: Least |O_k|.
         negative: What a loss with G_k < 0 gets: no weight, or that of |G_k|.
+
+    >>> before, train, val = {"a": 1.0, "": 1.0}, {"a": 0.5, "": 0.2}, {"a": 0.7, "": 0.4}
+    >>> blend_weights((before, train), (before, val), 0.01)
+    {'a': 0.33333333333333354, '': 0.6666666666666665}
     """
     ratios: Losses = {}
     for k in train[0]:
