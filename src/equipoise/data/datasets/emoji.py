@@ -1,11 +1,12 @@
 """``emoji``: pictures of emoji with their names, in eight categories: a small image-text set.
 
-Twitter's drawings (Twemoji, CC BY 4.0) in the package ``emoji-datasource-twitter`` of the npm registry
-(its data: MIT), fetched by the program npm or taken from a mirror. The text is the Unicode name. Left
-out are flags, whose names say "flag", and skin tones, of which there are five.
+Twitter's drawings (Twemoji, CC BY 4.0) in the package ``emoji-datasource-twitter`` of the npm
+registry (its data: MIT), fetched by the program npm or taken from a mirror. The text is the Unicode
+name. Left out are flags, whose names say "flag", and skin tones, of which there are five.
 
-It is no benchmark: names and categories are by the same people, and some names hold the word of their
-category. What it is for is to run pictures and texts through pretrained encoders on real data.
+It is no benchmark: names and categories are by the same people, and some names hold the word of
+their category. What it is for is to run pictures and texts through pretrained encoders on real
+data.
 """
 
 from __future__ import annotations
