@@ -12,7 +12,7 @@ from equipoise.errors import UserError
 from equipoise.methods.base import Batch, Method, Plan
 from equipoise.methods.gblending import Options
 from equipoise.models.multimodal import Output
-from equipoise.training.data import Augmentation, Indices
+from equipoise.training.data import Indices
 from equipoise.training.run import Run, make_optimizer, parameter_groups, set_rate
 from equipoise.training.schedule import learning_rate
 
@@ -124,12 +124,11 @@ class Gblending(Method[Options]):
     def _train_alone(self, name: str, epoch: int) -> None:
         run, settings = self.run, self.run.settings
         optimizer = make_optimizer(parameter_groups(run.model), settings)
-        changes = Augmentation(settings.shift, settings.spectrogram_mask)
         rows = run.data.splits["train"]
         run.model.train()
         for e in range(epoch, min(epoch + self.options.super_epoch, run.last_epoch + 1)):
             set_rate(optimizer, learning_rate(settings, e))
-            for batch in run.data.shuffled(rows, settings.batch_size, (run.seed, e), changes):
+            for batch in run.data.shuffled(rows, settings.batch_size, (run.seed, e)):
                 with run.autocast():
                     output = run.model(batch.inputs)
                 optimizer.zero_grad(set_to_none=True)
