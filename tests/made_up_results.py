@@ -205,7 +205,12 @@ def _model(grid: Grid, key, seed, fused, heads, rng) -> None:
     model = {
         "settings": settings | {"warmup": {"epochs": 5} if warm else None},
         "modalities": {
-            m: {"encoder": {"name": f"conv_{m}"}, "shape": [8, 48, 48, 3], "weights": None}
+            m: {
+                "encoder": {"name": f"conv_{m}"},
+                "shape": [8, 48, 48, 3],
+                "weights": None,
+                "table": {"kind": "frames", "size": 48},
+            }
             for m in grid.modalities
         },
         "fusion": "concat",

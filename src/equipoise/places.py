@@ -167,30 +167,33 @@ def _outputs_apart(datasets: list[str]) -> None:
 
 def _leading_elsewhere(folder: Path) -> Iterator[Path]:
     """Yield what a manifest names and what may not lie where its path says: below ``folder``."""
-    folders: dict[Path, set[str]] = {}
-    for path in (folder / "manifest.csv", *_named(folder)):
-        folders.setdefault(path.parent, set()).add(path.name)
+    names: dict[str, set[str]] = {"": {"manifest.csv"}}
+    for name in _named(folder):
+        parent, _, file = name.rpartition("/")
+        names.setdefault(parent, set()).add(file)
     seen = {folder}
-    for parent, names in folders.items():
-        if not parent.is_relative_to(folder):
-            yield parent
-        for above in itertools.takewhile(
-            lambda place: place not in seen, (parent, *parent.parents)
-        ):
+    for parent, files in names.items():
+        inner = folder / parent
+        if not inner.is_relative_to(folder):
+            yield inner
+        for above in (inner, *inner.parents):
+            if above in seen:
+                break
             seen.add(above)
             if above.is_symlink() or above.name == "..":
-                yield parent
+                yield inner
         try:
-            with os.scandir(parent) as entries:  # says without another look what is a link
-                yield from (Path(e.path) for e in entries if e.name in names and e.is_symlink())
+            with os.scandir(inner) as entries:  # says without another look what is a link
+                yield from (Path(e.path) for e in entries if e.name in files and e.is_symlink())
         except OSError:
             continue
 
 
-def _named(folder: Path) -> Iterator[Path]:
-    """Yield the files that a manifest names; what is wrong with it, stage download says."""
+def _named(folder: Path) -> set[str]:
+    """Return the paths in a manifest; what is wrong with it, stage download says."""
     from equipoise.data.manifest import REQUIRED
 
+    names: set[str] = set()
     try:
         with (folder / "manifest.csv").open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file)
@@ -198,9 +201,10 @@ def _named(folder: Path) -> Iterator[Path]:
             columns = [n for n, name in enumerate(header) if name not in REQUIRED]
             for row in rows:
                 cells = (row[n] for n in columns if n < len(row) and row[n])
-                yield from (folder / cell for cell in cells if os.path.lexists(folder / cell))
+                names.update(cell for cell in cells if os.path.lexists(folder / cell))
     except (OSError, ValueError, csv.Error, StopIteration):
-        return
+        pass
+    return names
 
 
 def _chain(path: Path) -> list[Key]:

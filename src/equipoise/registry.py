@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 LAYOUTS = {
     "pictures": "(frames, channels, height, width)",
     "spectrogram": "(frequency, time)",
-    "waveform": "(samples,)",
     "sequence": "(time, channels)",
     "vector": "(values,)",
     "tokens": "(2, length): token ids, and 1 where a token is (0: padding)",
@@ -77,6 +76,11 @@ class EncoderInfo:
     network (imported only when it is used)."""
     options: type[Section] = Section
     """Its own options, with default, limits and origin."""
+    needs_weights: bool = False
+    """It is nothing without pretrained weights."""
+    complete: str = ""
+    """``module:function``: options and the folder of its weights to options that say all of the
+    network, so that a trained model needs the folder no more."""
     parts: tuple[str, ...] = ("body", "projection")
     """Groups of its parameters, from the input on; ``stem`` is one of them where it has one."""
     paper: str = "ours"

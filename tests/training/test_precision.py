@@ -125,7 +125,7 @@ def test_the_layer_gives_what_torch_s_gives(width, options):
         with torch.autocast("cpu", torch.bfloat16):
             found = layer(given)
         (found.float() ** 2).sum().backward()
-        results.append([found.float(), given.grad, layer.weight.grad])
+        results.append([found.detach().float(), given.grad, layer.weight.grad])
     for x, y in zip(*results, strict=True):
         assert x.shape == y.shape
         # Each is rounded to 8 bits, at other places.

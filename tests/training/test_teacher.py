@@ -12,9 +12,9 @@ from toy_data import contents, history
 from equipoise import files, layout
 from equipoise.errors import UserError
 from equipoise.methods.umt.method import Umt
-from equipoise.params import Model
+from equipoise.params import Encoder, Model
 from equipoise.stages import train
-from equipoise.store.features import FeatureStore
+from equipoise.store.inputs import open_inputs
 from equipoise.training.job import make_trainer, start_of
 from equipoise.training.loop import Trainer
 
@@ -32,7 +32,7 @@ def project(tmp_path, monkeypatch):
 def trainer(told=TOLD, seed=0):
     """A run of umt as stage train makes it, before its first step."""
     job = toy_data.job("train", "umt", seed)
-    with FeatureStore(layout.features("toy")["features"]) as store:
+    with open_inputs("toy") as store:
         start = start_of(job, told, store)
         return make_trainer(job, told, "umt", told.options, told.train.epochs, start, store)
 
@@ -157,11 +157,10 @@ def test_a_teacher_that_does_not_fit_is_refused():
     toy_data.run_train(toy_data.TEACHER)
     wide = toy_data.train_settings(teacher=toy_data.TEACHER, model=Model(features=8))
     refused("has other length of the features than this run; run stage train of 'unimodal'", wide)
-    encoders = {"video": "conv_frames", "audio": "conv_speech"}
-    other = Model(features=16, encoders=encoders)
+    others = {**toy_data.ENCODERS, "audio": Encoder(name="conv_speech")}
     refused(
         "has other modalities, encoders or normalisation",
-        toy_data.train_settings(teacher=toy_data.TEACHER, model=other),
+        TOLD.model_copy(update={"encoders": others}),
     )
     rows = layout.split("toy")["split"].read_text().splitlines()
     moved = [*rows[:2], rows[2].replace("train", "test"), *rows[3:]]

@@ -19,7 +19,11 @@ ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = ROOT / "tests/workflow/stand_in"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 #: What a package of PyPI is called in conda's channels, where that differs.
-CONDA = {"ruamel-yaml": "ruamel.yaml"}
+CONDA = {
+    "huggingface-hub": "huggingface_hub",
+    "opencv-contrib-python-headless": "py-opencv",
+    "ruamel-yaml": "ruamel.yaml",
+}
 PROGRAMS = {"git", "graphviz", "make"}
 
 

@@ -145,7 +145,8 @@ def settings_shown(results: DatasetResults) -> list[tuple[str, str]]:
         for name, value in first.items()
         if name != "options" and all(s.get(name) == value for s in settings.values())
     }
-    shared["extract"] = next(_runs(results)).model["extract"]
+    modalities = next(_runs(results)).model["modalities"]
+    shared["modalities"] = {name: one["table"] for name, one in modalities.items()}
     own = {
         key: {name: value for name, value in s.items() if name not in shared}
         for key, s in settings.items()

@@ -71,6 +71,10 @@ def posterior_imbalanced(gaps: Array, mixture: Mixture, kind: Posterior = "monot
             either side of 0, which two Gaussians of different width do not give: gamma_im(mu_b)
             where |g| <= |mu_b|, elsewhere the largest value up to g, nowhere less than
             gamma_im(mu_b). Our choice; the paper's posterior is not established.
+
+    >>> mixture = Mixture((0.0, 0.5), (0.01, 0.01), (0.5, 0.5), identifiable=True)
+    >>> posterior_imbalanced(np.array([0.0, 0.25, 0.5]), mixture).round(3)
+    array([0. , 0.5, 1. ])
     """
     if not mixture.identifiable:
         return np.full(len(gaps), 0.5)
@@ -100,6 +104,10 @@ def fit_mixture(gaps: Array, settings: Gap) -> Mixture:
     """Fit 1 to ``max_components`` Gaussians to the gaps (N,) and judge the fit of two.
 
     Never raises for bad data: what cannot be fitted is 'not identifiable', with the reason.
+
+    >>> gaps = np.concatenate([np.linspace(0, 0.2, 50), np.linspace(0.6, 1, 50)])
+    >>> [round(mean, 2) for mean in fit_mixture(gaps, Gap()).means]
+    [0.1, 0.8]
     """
     gaps = np.asarray(gaps, dtype=np.float64)
     count = len(gaps)

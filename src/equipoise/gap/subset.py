@@ -23,6 +23,10 @@ def balanced_subset(
     Returns:
         The mask (N,) of chosen samples, and the labels of classes that were filled up to
         ``CLASS_FLOOR`` of their samples because the threshold left fewer.
+
+    >>> balanced = np.array([0.9, 0.2, 0.6, 0.1])
+    >>> balanced_subset(balanced, 1 - balanced, np.array([0, 0, 1, 1]), 0.5)
+    (array([ True, False,  True, False]), [])
     """
     keep = posterior_balanced >= threshold
     filled = []

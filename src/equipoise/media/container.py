@@ -107,7 +107,7 @@ class File:
         clock = _Clock(source)
         try:
             for packet in source.demux():
-                if packet.size or packet.dts is not None:
+                if clock.restarts:
                     clock.mend(packet)
                 yield packet
         except av.error.PatchWelcomeError as error:
@@ -128,10 +128,10 @@ class _Clock:
     _next: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._restarts = bool(self.container.format.flags & 0x0200)  # AVFMT_TS_DISCONT
+        self.restarts = bool(self.container.format.flags & 0x0200)  # AVFMT_TS_DISCONT
 
     def mend(self, packet: Packet[Any]) -> None:
-        if not self._restarts or packet.dts is None or packet.stream.type not in ("audio", "video"):
+        if packet.dts is None or packet.stream.type not in ("audio", "video"):
             return
         unit = float(packet.time_base)
         time = packet.dts * unit + self._shift

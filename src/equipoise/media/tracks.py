@@ -10,6 +10,9 @@ from typing import Any, Literal
 
 from equipoise.media.timeline import Timeline, usual_step
 
+#: ID3 and APE tags: concatenated MP3 files have some in the middle.
+_REMARKS = (b"ID3", b"TAG", b"APE")
+
 Kind = Literal["video", "audio"]
 
 
@@ -91,8 +94,10 @@ class Track:
         """Count a packet that the decoder refused.
 
         What is not shown does not count; neither does what comes before the first key frame of a
-        recording that was switched on in the middle.
+        recording that was switched on in the middle, nor remarks between two pieces of music.
         """
+        if bytes(packet)[:3] in _REMARKS:
+            return
         if packet.is_discard or packet.pts is None or not (self.count or packet.is_keyframe):
             return
         self.spoil(packet.pts - origin, packet.duration, reason)
@@ -104,6 +109,28 @@ class Track:
         self.broken += float((length or usual_step(self.times)) * self.unit)
 
 
+@dataclass
+class _Listed:
+    """The packets of one stream."""
+
+    unit: Fraction
+    shown: list[tuple[int, int]] = field(default_factory=list)
+    """Begin and length of those that are shown, in ticks."""
+    hidden: int = 0
+    cut: list[int] = field(default_factory=list)
+    skipped: int = 0
+
+    def add(self, packet: Any, time: int) -> None:
+        if packet.is_discard:
+            self.hidden += 1
+            return
+        if not self.shown and not self.hidden:
+            self.skipped = _skipped(packet)
+        self.shown.append((time, packet.duration or 0))
+        if packet.is_corrupt:
+            self.cut.append(time)
+
+
 def listed(tracks: Iterable[Track], packets: Iterable[Any]) -> float:
     """Fill tracks in from all packets of a file.
 
@@ -111,43 +138,39 @@ def listed(tracks: Iterable[Track], packets: Iterable[Any]) -> float:
         When the last packet of any stream ends, in seconds: by the clock of the file, or counted
         from its first packet where that is earlier than 0.
     """
-    by_index: dict[int, tuple[Track, list[tuple[int, int]]]] = {
-        track.index: (track, []) for track in tracks
-    }
-    ends: dict[int, tuple[int, int]] = {}
-    units = {}
+    streams: dict[int, _Listed] = {}
     for packet in packets:
         time = packet.pts if packet.pts is not None else packet.dts
         if time is None:
             continue
-        index, length = packet.stream_index, packet.duration or 0
-        low, high = ends.get(index, (time, time))
-        ends[index] = min(low, time), max(high, time + length)
-        units[index] = packet.time_base
-        if index in by_index and packet.size:
-            by_index[index][0].packets += 1
-            if not packet.is_discard:
-                by_index[index][1].append((time, length))
-                if packet.is_corrupt:
-                    by_index[index][0].cut.append(time)
-                if by_index[index][0].packets == 1:
-                    by_index[index][0].skipped = _skipped(packet)
-    for track, shown in by_index.values():
-        _fill(track, sorted(shown))
-        if track.times:
-            low, high = ends[track.index]
-            ends[track.index] = low, max(high, track.end)
-    first = min((float(low * units[i]) for i, (low, _) in ends.items()), default=0.0)
-    last = max((float(high * units[i]) for i, (_, high) in ends.items()), default=0.0)
-    return last - min(first, 0.0)
+        stream = streams.get(packet.stream_index)
+        if stream is None:
+            stream = streams[packet.stream_index] = _Listed(packet.time_base)
+        stream.add(packet, time)
+    for track in tracks:
+        if track.index in streams:
+            _fill(track, streams[track.index])
+    spans = [_span(stream) for stream in streams.values() if stream.shown]
+    first = min((begin for begin, _ in spans), default=0.0)
+    return max((end for _, end in spans), default=0.0) - min(first, 0.0)
 
 
-def _fill(track: Track, shown: list[tuple[int, int]]) -> None:
-    track.times = [time for time, _ in shown]
-    if shown:
+def _fill(track: Track, stream: _Listed) -> None:
+    stream.shown.sort()
+    track.times = [time for time, _ in stream.shown]
+    track.packets = len(stream.shown) + stream.hidden
+    track.cut, track.skipped = stream.cut, stream.skipped
+    if stream.shown:
         step = usual_step(track.times)
-        track.last = shown[-1][1] or step
-        track.total = sum(length or step for _, length in shown) - track.skipped
+        track.last = stream.shown[-1][1] or step
+        track.total = sum(length or step for _, length in stream.shown) - track.skipped
+
+
+def _span(stream: _Listed) -> tuple[float, float]:
+    """Return the seconds at which a stream begins and ends."""
+    last = stream.shown[-1][1] or usual_step([time for time, _ in stream.shown])
+    end = max(max(time + length for time, length in stream.shown), stream.shown[-1][0] + last)
+    return float(min(stream.shown)[0] * stream.unit), float(end * stream.unit)
 
 
 def _skipped(packet: Any) -> int:

@@ -36,7 +36,7 @@ def load(encoder: Encoder, placed: Placed) -> Origin:
     Raises:
         UserError: The file cannot be read without running code, or it does not fit; one line.
     """
-    found = encoder.tensors(placed.path.parent)
+    found = encoder.tensors(placed.path)
     if found is None:
         wanted = _wanted(encoder)
         found = read(placed.path)
@@ -109,7 +109,8 @@ def fit_channels(kernel: Tensor, channels: int) -> Tensor:
 def expected(placed: Placed, given: Input, unit: float) -> Normalisation | None:
     """Return mean and deviation that the weights expect, in units of the stored array.
 
-    They take the place of those of the training split.
+    They take the place of those of the training split. Where the input has another number of
+    channels than the weights were made for, all get the average.
 
     Args:
         placed: The weights.
@@ -117,20 +118,20 @@ def expected(placed: Placed, given: Input, unit: float) -> Normalisation | None:
         unit: The stored value of 1: 255 for pictures of 8 bits.
 
     Returns:
-        None where the weights expect nothing, or the input is no picture.
+        None where the weights expect nothing of such an input.
     """
-    mean, std = _stated(placed)
-    if given.layout != "pictures" or not mean:
+    mean, std = _stated(placed, given.layout)
+    if not mean:
         return None
-    channels = given.shape[1]
+    channels = given.shape[1] if given.layout == "pictures" else 1
     return Normalisation(mean=_spread(mean, channels, unit), std=_spread(std, channels, unit))
 
 
-def _stated(placed: Placed) -> tuple[Sequence[float], Sequence[float]]:
+def _stated(placed: Placed, layout: str) -> tuple[Sequence[float], Sequence[float]]:
     """Return mean and deviation by the table, or by the file that transformers keeps them in."""
     import json
 
-    if placed.row.mean:
+    if layout == "pictures" and placed.row.mean:
         return placed.row.mean, placed.row.std
     path = placed.path.with_name("preprocessor_config.json")
     if not path.is_file():
@@ -139,7 +140,11 @@ def _stated(placed: Placed) -> tuple[Sequence[float], Sequence[float]]:
         said = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}); restore it") from None
-    return said.get("image_mean") or (), said.get("image_std") or ()
+    if layout == "pictures":
+        return said.get("image_mean") or (), said.get("image_std") or ()
+    if layout == "spectrogram" and "mean" in said and "std" in said:
+        return (said["mean"],), (2 * said["std"],)  # (x - mean) / (2 std): Gong et al., 2021
+    return (), ()
 
 
 def _spread(values: Sequence[float], channels: int, unit: float) -> tuple[float, ...]:
@@ -170,7 +175,7 @@ def _check(wanted: Tensors, found: Tensors, placed: Placed) -> None:
         if name in found and found[name].shape != wanted[name].shape
     ]
     said = {"missing": missing, "unexpected": unexpected, "of another shape": other}
-    faults = [f"{what}: {_some(names)}" for what, names in said.items() if names]
+    faults = [f"{what}: {some(names)}" for what, names in said.items() if names]
     if faults:
         raise UserError(
             f"weights {placed.name!r} ({placed.path}) do not fit: {'; '.join(faults)}; choose the "
@@ -178,6 +183,7 @@ def _check(wanted: Tensors, found: Tensors, placed: Placed) -> None:
         )
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Return the first names of a list, and how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

@@ -58,7 +58,7 @@ def expect_same(
     """
     teacher.expect_split(split)
     for what, found, wanted in (
-        ("modalities, encoders or normalisation", teacher.modalities, dict(modalities)),
+        ("modalities, encoders or normalisation", _told(teacher.modalities), _told(modalities)),
         ("length of the features", teacher.features, features),
         ("classes", teacher.classes, classes),
     ):
@@ -67,6 +67,11 @@ def expect_same(
                 f"the teacher ({teacher.dataset}, {teacher.method}, seed {teacher.seed}) has other "
                 f"{what} than this run; run stage train of {teacher.method!r} again"
             )
+
+
+def _told(modalities: Mapping[str, ModalityCard]) -> dict[str, object]:
+    """Return cards as they stand in a file: lists and tuples are the same there."""
+    return {m: card.model_dump(mode="json") for m, card in modalities.items()}
 
 
 def freeze(teacher: LoadedModel, device: torch.device, world: World) -> None:

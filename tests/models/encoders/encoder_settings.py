@@ -42,6 +42,28 @@ SPECTROGRAM = Input("spectrogram", (65, 40))
 SEQUENCE = Input("sequence", (20, 6))
 TOKENS = Input("tokens", (2, 7), vocabulary=50)
 
+
+def tiny(model_type: str, **values: Any) -> dict[str, Any]:
+    """Return options of ``pretrained`` with the configuration of a very small network."""
+    sizes = {
+        "model_type": model_type,
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
+    return {"config": {**sizes, **values}}
+
+
+SPEECH = {
+    "conv_dim": [8, 8],
+    "conv_kernel": [10, 3],
+    "conv_stride": [5, 2],
+    "num_feat_extract_layers": 2,
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+}
+
 ROWS = [
     Row("conv_frames", PICTURES),
     Row("conv_spectrogram", SPECTROGRAM),
@@ -54,6 +76,14 @@ ROWS = [
     Row("resnet50", Input("spectrogram", (17, 9)), {"entry": "small"}, like="resnet18"),
     Row("efficientnet_lite0", PICTURES),
     Row("i3d", Input("pictures", (9, 2, 24, 20)), {"width": 0.1}),
+    Row("pretrained", TOKENS, tiny("bert", vocab_size=50, max_position_embeddings=8)),
+    Row("pretrained", Input("pictures", (2, 3, 32, 32)), tiny("vit", image_size=32)),
+    Row("pretrained", Input("waveform", (400,)), {**tiny("wav2vec2", **SPEECH), "level": True}),
+    Row(
+        "pretrained",
+        Input("spectrogram", (16, 32)),
+        tiny("audio-spectrogram-transformer", max_length=32, num_mel_bins=16),
+    ),
     Row("mlp", Input("vector", (9,)), {"layers": 3}),
     Row("gru", SEQUENCE, {"layers": 2}),
     Row("temporal_conv", SEQUENCE),

@@ -31,24 +31,42 @@ def coalition_logits(
 
 
 def mean_log_probability(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return s = mean_i log max(softmax(phi_i)[y_i], 1e-8), a scalar: the higher, the better."""
+    """Return s = mean_i log max(softmax(phi_i)[y_i], 1e-8), a scalar: the higher, the better.
+
+    >>> mean_log_probability(torch.zeros(3, 2), torch.tensor([0, 1, 0]))
+    tensor(-0.6931)
+    """
     picked = logits.log_softmax(dim=1).gather(1, labels[:, None])
     return picked.clamp_min(LEAST).mean()
 
 
 def discrepancies(scores: Tensor) -> Tensor:
-    """Return r_m = exp(M / (M - 1) (s_m - mean s)), from scores (M,); for two, exp(s_a - s_v)."""
+    """Return r_m = exp(M / (M - 1) (s_m - mean s)), from scores (M,); for two, exp(s_a - s_v).
+
+    >>> discrepancies(torch.tensor([-0.5, -1.5]))
+    tensor([2.7183, 0.3679])
+    """
     count = len(scores)
     return torch.exp(count / (count - 1) * (scores - scores.mean()))
 
 
 def coefficients(ratio: Tensor, target: Tensor, alpha: float, cap: float) -> Tensor:
-    """Return exp(alpha min(r* - r, cap)) (M,): below 1 for a modality ahead of its target."""
+    """Return exp(alpha min(r* - r, cap)) (M,): below 1 for a modality ahead of its target.
+
+    >>> coefficients(torch.tensor([1.5, 0.5]), torch.ones(2), alpha=1.0, cap=7.0)
+    tensor([0.6065, 1.6487])
+    """
     return torch.exp(alpha * (target - ratio).clamp_max(cap))
 
 
 def scaled_sum(shares: Mapping[str, Tensor], factors: Tensor) -> Tensor:
-    """Return sum_m phi_m (B, C), whose gradient reaches phi_m multiplied by factor m of (M,)."""
+    """Return sum_m phi_m (B, C), whose gradient reaches phi_m multiplied by factor m of (M,).
+
+    >>> shares = {"audio": torch.ones(1, 2, requires_grad=True), "video": torch.ones(1, 2)}
+    >>> scaled_sum(shares, torch.tensor([0.5, 2.0])).sum().backward()
+    >>> shares["audio"].grad
+    tensor([[0.5000, 0.5000]])
+    """
     parts = [
         k * share + (1 - k) * share.detach()
         for share, k in zip(shares.values(), factors, strict=True)

@@ -12,7 +12,7 @@ from equipoise.errors import UserError
 from equipoise.methods.base import Batch, Method, Plan
 from equipoise.methods.gblending import Options
 from equipoise.models.multimodal import Output
-from equipoise.training.data import Augmentation, Indices
+from equipoise.training.data import Indices
 from equipoise.training.run import Run, make_optimizer
 from equipoise.training.schedule import learning_rate
 
@@ -38,6 +38,10 @@ def blend_weights(
         val: Losses on the validation split, likewise.
         min_overfitting: Least |O_k|.
         negative: What a loss with G_k < 0 gets: no weight, or that of |G_k|.
+
+    >>> before, train, val = {"a": 1.0, "": 1.0}, {"a": 0.5, "": 0.2}, {"a": 0.7, "": 0.4}
+    >>> blend_weights((before, train), (before, val), 0.01)
+    {'a': 0.33333333333333354, '': 0.6666666666666665}
     """
     ratios: Losses = {}
     for k in train[0]:
@@ -120,13 +124,12 @@ class Gblending(Method[Options]):
     def _train_alone(self, name: str, epoch: int) -> None:
         run, settings = self.run, self.run.settings
         optimizer = make_optimizer(list(run.model.parameters()), settings)
-        changes = Augmentation(settings.shift, settings.spectrogram_mask)
         rows = run.data.splits["train"]
         run.model.train()
         for e in range(epoch, min(epoch + self.options.super_epoch, run.last_epoch + 1)):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(settings, e)
-            for batch in run.data.shuffled(rows, settings.batch_size, (run.seed, e), changes):
+            for batch in run.data.shuffled(rows, settings.batch_size, (run.seed, e)):
                 with run.autocast():
                     output = run.model(batch.inputs)
                 optimizer.zero_grad(set_to_none=True)

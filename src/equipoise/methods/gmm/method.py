@@ -28,6 +28,10 @@ def posterior_imbalanced(gaps: Tensor, mixture: Mixture, kind: Posterior = "mono
         mixture: The fit.
         kind: ``monotone``: never falling as the gap grows; ``bayes``: of the gaps as they are; see
             :func:`equipoise.gap.mixture.posterior_imbalanced`.
+
+    >>> mixture = Mixture((0.0, 0.5), (0.01, 0.01), (0.5, 0.5), identifiable=True)
+    >>> posterior_imbalanced(torch.tensor([0.0, 0.25, 0.5]), mixture).round(decimals=3)
+    tensor([0.0000, 0.5000, 1.0000])
     """
     if not mixture.identifiable:
         return torch.full_like(gaps, 0.5)
@@ -50,7 +54,11 @@ def _bayes(gaps: Tensor, mixture: Mixture) -> Tensor:
 
 
 def penalty(gaps: Tensor, centre: float, kind: Literal["relu_sq", "sq"]) -> Tensor:
-    """Return A_i (B,): relu(|g_i| - |mu_b|)^2 or g_i^2; zero where the gap is."""
+    """Return A_i (B,): relu(|g_i| - |mu_b|)^2 or g_i^2; zero where the gap is.
+
+    >>> penalty(torch.tensor([0.1, 0.5]), 0.25, "relu_sq")
+    tensor([0.0000, 0.0625])
+    """
     if kind == "sq":
         return gaps**2
     return functional.relu(gaps.abs() - abs(centre)) ** 2
@@ -74,6 +82,11 @@ def adaptive_loss(
         mixture: The fit.
         options: beta, lambda1, lambda2, penalty.
         kind: See :func:`posterior_imbalanced`.
+
+    >>> mixture = Mixture((0.0, 0.5), (0.01, 0.01), (0.5, 0.5), identifiable=True)
+    >>> each, gaps = torch.tensor([1.0, 2.0]), torch.tensor([0.0, 0.5])
+    >>> adaptive_loss(each, gaps, mixture, Options(beta=1.0))
+    tensor(2.1500)
     """
     imbalanced = posterior_imbalanced(gaps.detach(), mixture, kind)
     centre = mixture.means[mixture.balanced] if mixture.identifiable else 0.0

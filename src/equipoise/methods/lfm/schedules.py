@@ -20,6 +20,9 @@ def fitted(epoch: int) -> float:
 
     Args:
         epoch: t, counted from 1; the released code counts from 0.
+
+    >>> round(fitted(1), 3), round(fitted(184), 4)
+    (0.795, -0.0105)
     """
     return 1 - sum(c * float(epoch - 1) ** power for power, c in enumerate(POLYNOMIAL))
 
@@ -36,6 +39,9 @@ def alpha(schedule: str, epoch: int, epochs: int, level: float) -> float:
         epoch: t, counted from 1 at the method's first epoch.
         epochs: How many epochs the method has.
         level: See ``schedule``.
+
+    >>> [round(alpha("heuristic", t, 100, 0.5), 3) for t in (1, 2, 10)]
+    [0.632, 0.393, 0.095]
     """
     t = float(epoch)
     values = {

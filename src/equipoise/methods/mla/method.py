@@ -13,7 +13,7 @@ from equipoise.methods.base import Batch, Method, Plan
 from equipoise.methods.mla import Options
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.training.order import cut
-from equipoise.training.run import Run, make_optimizer
+from equipoise.training.run import Run, make_optimizer, parameter_groups
 
 AS_RUN = (0.55, 0.45)
 """Weights of audio and video with which the authors' program runs itself."""
@@ -24,6 +24,10 @@ def updated(projection: Tensor, feature: Tensor, a: float) -> Tensor:
 
     Started at the identity and with constant a, this is (I + R^T R / a)^-1 for the rows R seen so
     far; as a goes to 0, the projection onto what is orthogonal to all of them.
+
+    >>> updated(torch.eye(2), torch.tensor([1.0, 0.0]), a=1.0)
+    tensor([[0.5000, 0.0000],
+            [0.0000, 1.0000]])
     """
     gain = projection @ feature
     return projection - torch.outer(gain, gain) / (a + feature @ gain)
@@ -34,13 +38,21 @@ def updated_elementwise(projection: Tensor, feature: Tensor, a: float) -> Tensor
 
     What the released code computes: its denominator is a matrix where the scalar r^T P r is meant.
     The result is no projection, and in general not symmetric.
+
+    >>> updated_elementwise(torch.eye(2), torch.tensor([1.0, 1.0]), a=1.0)
+    tensor([[ 0.5000, -0.5000],
+            [-0.5000,  0.5000]])
     """
     gain = projection @ feature
     return projection - torch.outer(gain, gain) / (a + torch.outer(gain, feature))
 
 
 def regulariser(base: float, step: int, steps: int) -> float:
-    """Return a = base^(1 + step / steps), ``step`` counted from 0 within the epoch."""
+    """Return a = base^(1 + step / steps), ``step`` counted from 0 within the epoch.
+
+    >>> regulariser(0.1, step=0, steps=4)
+    0.1
+    """
     return float(base ** (1 + step / steps))
 
 
@@ -49,6 +61,10 @@ def entropy_weights(logits: Tensor) -> Tensor:
 
     Args:
         logits: (M, B, C); H_m is the entropy of the softmax output of modality m for each sample.
+
+    >>> entropy_weights(torch.tensor([[[50.0, 0.0]], [[0.0, 0.0]]]))
+    tensor([[0.6667],
+            [0.3333]])
     """
     entropies = torch.special.entr(logits.softmax(dim=2)).sum(dim=2)
     return torch.softmax(-entropies, dim=0)  # exp(H_max) cancels
@@ -61,6 +77,10 @@ def fused(logits: Mapping[str, Tensor], weights: Mapping[str, float] | None) -> 
         logits: Modality to logits (B, C).
         weights: Modality to its weight, made to sum to 1 over the modalities that are there (all 0:
             a uniform guess); None: by entropy.
+
+    >>> logits = {"audio": torch.ones(1, 2), "video": torch.zeros(1, 2)}
+    >>> fused(logits, {"audio": 0.55, "video": 0.45})
+    tensor([[0.5500, 0.5500]])
     """
     stacked = torch.stack(list(logits.values()))
     if weights is None:
@@ -116,7 +136,7 @@ class Mla(Method[Options]):
     def setup(self, run: Run) -> None:
         """Start with nothing to remember; the optimiser forgets the heads that are gone."""
         super().setup(run)
-        run.optimizer = make_optimizer(list(run.model.parameters()), run.settings)
+        run.optimizer = make_optimizer(parameter_groups(run.model), run.settings)
         self._projection = torch.eye(self.model.width, device=run.device)
         self._step = 0
         self._first = True

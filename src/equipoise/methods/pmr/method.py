@@ -24,7 +24,12 @@ RELEASED_EPOCHS = 101
 
 
 def class_sums(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Return the sum of the features (C, D) and the number of samples (C,) of each class."""
+    """Return the sum of the features (C, D) and the number of samples (C,) of each class.
+
+    >>> class_sums(torch.eye(2), torch.tensor([1, 1]), classes=2)
+    (tensor([[0., 0.],
+            [1., 1.]]), tensor([0., 2.]))
+    """
     members = functional.one_hot(labels, classes).to(features.dtype)
     return members.T @ features, members.sum(dim=0)
 
@@ -41,6 +46,10 @@ def moved(old: Tensor, new: Tensor, known: Tensor, found: Tensor, momentum: floa
         known: Whether a class has an old prototype (C,).
         found: Whether a class has a new one (C,).
         momentum: Part of the old one.
+
+    >>> yes = torch.tensor([True])
+    >>> moved(torch.tensor([[1.0]]), torch.tensor([[2.0]]), yes, yes, momentum=0.2)
+    tensor([[1.8000]])
     """
     mixed = momentum * old + (1 - momentum) * new
     fresh = torch.where(known[:, None], mixed, new)
@@ -48,14 +57,22 @@ def moved(old: Tensor, new: Tensor, known: Tensor, found: Tensor, momentum: floa
 
 
 def prototype_logits(features: Tensor, prototypes: Tensor, known: Tensor) -> Tensor:
-    """Return -|h_i - c_k| (B, C), Euclidean; a class without prototype gets probability 0."""
+    """Return -|h_i - c_k| (B, C), Euclidean; a class without prototype gets probability 0.
+
+    >>> prototype_logits(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]), torch.tensor([True]))
+    tensor([[-5.]])
+    """
     away = features[:, None] - prototypes[None]
     distances: Tensor = torch.linalg.vector_norm(away, dim=2)
     return (-distances).masked_fill(~known, ABSENT)
 
 
 def mean_entropy(logits: Tensor) -> Tensor:
-    """Return mean_i H(softmax(z_i)), a scalar, in nats."""
+    """Return mean_i H(softmax(z_i)), a scalar, in nats.
+
+    >>> mean_entropy(torch.zeros(3, 4))
+    tensor(1.3863)
+    """
     logarithm = logits.log_softmax(dim=1)
     return -(logarithm.exp() * logarithm).sum(dim=1).mean()
 
@@ -66,6 +83,9 @@ def grades(ratio: Tensor, graded: bool) -> tuple[Tensor, Tensor]:
     ``graded``: clip(1/rho - 1, 0, 1) and clip(rho - 1, 0, 1), so that a modality that is hardly
     weaker is hardly pulled (paper, Eq. 9 to 13 as a port cites them); else 1 where rho < 1 and 1
     where rho > 1 (released code, which has no entropy).
+
+    >>> grades(torch.tensor(0.8), graded=True)
+    (tensor(0.2500), tensor(0.))
     """
     if not graded:
         return (ratio < 1).to(ratio.dtype), (ratio > 1).to(ratio.dtype)
@@ -83,6 +103,11 @@ def rebalance_loss(
         alpha: Weight of the cross-entropy of the weaker modalities.
         mu: Weight of the entropy of the stronger ones.
         graded: What w_m and v_m are, see :func:`grades`; they are constants.
+
+    >>> logits = {"audio": torch.tensor([[2.0, 0.0]]), "video": torch.zeros(1, 2)}
+    >>> loss, ratios = rebalance_loss(logits, torch.tensor([0]), alpha=1.0, mu=0.0)
+    >>> loss, ratios
+    (tensor(0.5279), {'audio': tensor(1.7616), 'video': tensor(0.5677)})
     """
     constants = {m: z.detach() for m, z in logits.items()}
     ratios = relative_scores(true_class_scores(constants, labels))

@@ -37,6 +37,9 @@ def stage_of(finished: int, modalities: Sequence[str], boost: int, joint: int) -
 
     A stage has ``boost`` epochs for one modality and ``joint`` for all members; the modalities
     take turns in the given order.
+
+    >>> stage_of(5, ["audio", "video"], boost=2, joint=2)
+    Stage(modality='video', previous='audio', members=['audio', 'video'], joint=False)
     """
     number, within = divmod(finished, boost + joint)
     count = len(modalities)
@@ -49,7 +52,12 @@ def stage_of(finished: int, modalities: Sequence[str], boost: int, joint: int) -
 
 
 def ensemble(logits: Mapping[str, Tensor], members: Sequence[str]) -> Tensor:
-    """Return the sum of the members' logits (B, C); zeros, a uniform guess, without members."""
+    """Return the sum of the members' logits (B, C); zeros, a uniform guess, without members.
+
+    >>> logits = {"audio": torch.ones(1, 2), "video": torch.ones(1, 2)}
+    >>> ensemble(logits, ["audio", "video"])
+    tensor([[2., 2.]])
+    """
     if not members:
         return torch.zeros_like(next(iter(logits.values())))
     return torch.stack([logits[m] for m in members]).sum(dim=0)
@@ -74,6 +82,9 @@ def boosting_loss(
         labels: (B,).
         label_weight: w1.
         ensemble_weight: w2.
+
+    >>> boosting_loss(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([0]), 5.0, 1.0)
+    tensor(1.5596)
     """
     each = functional.cross_entropy(logits, labels, reduction="none")
     known = torch.ones_like(each) if others is None else true_class_score(others.detach(), labels)
@@ -81,7 +92,11 @@ def boosting_loss(
 
 
 def agreement_loss(logits: Tensor, previous: Tensor) -> Tensor:
-    """Return the mean squared difference of two softmax outputs; ``previous`` is a constant."""
+    """Return the mean squared difference of two softmax outputs; ``previous`` is a constant.
+
+    >>> agreement_loss(torch.zeros(1, 2), torch.tensor([[50.0, 0.0]]))
+    tensor(0.2500)
+    """
     return functional.mse_loss(logits.softmax(dim=1), previous.detach().softmax(dim=1))
 
 

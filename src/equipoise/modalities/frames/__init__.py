@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from equipoise.modalities.axes import check_axes
+from equipoise.modalities.picks import PickSettings
 from equipoise.modalities.sizes import (
     Both,
     Colour,
@@ -19,34 +20,7 @@ from equipoise.modalities.sizes import (
 )
 from equipoise.modalities.suffixes import ARRAYS, VIDEOS
 from equipoise.registry import KindInfo
-from equipoise.section import Positive, Section
-
-
-class PickSettings(Section):
-    """Which frames of a clip are stored: one of ``even``, ``every``, ``first``."""
-
-    even: Positive | None = None
-    """So many, those on screen in the middle of as many equal parts of the clip."""
-    every: Annotated[float, Field(gt=0)] | None = None
-    """One each so many seconds, from the start, ``count`` of them; the last is repeated."""
-    first: Positive | None = None
-    """The first so many; the last is repeated."""
-    count: Positive | None = None
-    """Frames of ``every``."""
-
-    @model_validator(mode="after")
-    def _one(self) -> PickSettings:
-        given = [name for name in ("even", "every", "first") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError("say one of even, every, first, such as {even: 4}")
-        if (self.count is not None) != (given == ["every"]):
-            raise ValueError("count belongs to every: {every: 1.0, count: 3}")
-        return self
-
-    @property
-    def frames(self) -> int:
-        """Frames of one sample."""
-        return self.even or self.first or self.count or 0
+from equipoise.section import Section
 
 
 class Settings(Section):

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.media.errors import MediaError
-from equipoise.media.wants import Found, Pick, Pictures, Want
+from equipoise.media.wants import Found, Pictures, Want
 from equipoise.modalities import pictures
 from equipoise.modalities.arrays import arranged, load
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
-from equipoise.modalities.frames import PickSettings, Settings
+from equipoise.modalities.frames import Settings
+from equipoise.modalities.picks import array_pick, media_pick, repeated
 from equipoise.modalities.suffixes import ARRAYS
 
 
@@ -50,7 +50,7 @@ class FramesReader(Reader[Settings]):
 
     def take(self, found: Found) -> Reading:
         """Take the frames as they are."""
-        return Reading(found.array, {"repeated": _repeated(found.frames, self.settings.pick)})
+        return Reading(found.array, {"repeated": repeated(found.frames, self.settings.pick)})
 
     def read(self, source: Path | str) -> Reading:
         """Read frames from a file of arrays; those that are picked are scaled."""
@@ -60,39 +60,11 @@ class FramesReader(Reader[Settings]):
         chosen = array_pick(settings.pick, len(frames), settings.rate)
         scaled = [pictures.scaled(frames[i], settings.size, settings.fit) for i in chosen]
         values = pictures.whole(np.stack(scaled), settings.bits)
-        return Reading(values, {"repeated": _repeated(len(frames), settings.pick)})
+        return Reading(values, {"repeated": repeated(len(frames), settings.pick)})
 
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the frames side by side."""
         return Shown(png=pictures.png(np.concatenate(list(stored), axis=1)))
-
-
-def media_pick(pick: PickSettings) -> Pick:
-    """Return how the decoder of media picks."""
-    if pick.every is not None:
-        return Pick("every", pick.frames, pick.every)
-    return Pick("even" if pick.even else "first", pick.frames)
-
-
-def array_pick(pick: PickSettings, frames: int, rate: float | None) -> list[int]:
-    """Return the indices of picked frames where ``frames`` are equally long.
-
-    Raises:
-        MediaError: ``every`` and no rate.
-    """
-    count = range(pick.frames)
-    if pick.even:
-        return [int((k + 0.5) * frames / pick.even) for k in count]
-    if pick.every is None:
-        return [min(k, frames - 1) for k in count]
-    if rate is None:
-        raise MediaError("an array has no times, so pick: {every: ...} needs rate: FRAMES A SECOND")
-    return [min(int(k * pick.every * rate + 1e-6), frames - 1) for k in count]
-
-
-def _repeated(frames: int, pick: PickSettings) -> float:
-    """Return the share of the stored frames that stand there for want of others."""
-    return max(0.0, 1 - frames / pick.frames) if frames else 0.0
 
 
 def propose(sources: Sequence[Path | str]) -> dict[str, Any]:

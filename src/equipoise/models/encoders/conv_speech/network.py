@@ -2,13 +2,10 @@
 
 from torch import Tensor, nn
 
-<<<<<<< HEAD:src/equipoise/models/encoders/conv_speech/network.py
 from equipoise.modalities.base import Input
 from equipoise.models.encoder import Encoder
-from equipoise.section import Section
-=======
 from equipoise.models.layers import Conv2d
->>>>>>> i8:src/equipoise/models/encoders/conv_speech.py
+from equipoise.section import Section
 
 BANDS, MOMENTS = 8, 4
 """The grid of frequency and time that is kept: speech is an order of sounds."""

@@ -2,8 +2,8 @@
 
 EfficientNet (Tan and Le, ICML 2019) as Google slimmed it for small devices (2020): ReLU6 in place
 of Swish, no squeeze-and-excitation. Padding and batch normalisation (epsilon 1e-3) are those of
-TensorFlow, the names of the weights those of the package ``efficientnet-lite-pytorch``. No dropout, and no
-stochastic depth.
+TensorFlow, the names of the weights those of the package ``efficientnet-lite-pytorch``. There is no
+dropout and no stochastic depth.
 """
 
 from __future__ import annotations
