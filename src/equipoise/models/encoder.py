@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -34,6 +34,8 @@ class Encoder(nn.Module):
         self.width = width
         self.projection: nn.Module = projection(width, features)
         self._frozen: list[str] = []
+        self.rates: dict[Part, float] = {}
+        """Part to a factor on the learning rate (1 where it stands not here)."""
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return what stem and body make of a batch of inputs: (B, E)."""
@@ -56,6 +58,12 @@ class Encoder(nn.Module):
         """Return the parts that there are, from the input on."""
         names: tuple[Part, ...] = ("stem", "body", "projection")
         return {name: part for name in names if (part := getattr(self, name, None)) is not None}
+
+    def factors(self) -> Iterator[tuple[float, nn.Parameter]]:
+        """Yield the factor on the learning rate of each parameter."""
+        for name, part in self.parts().items():
+            for parameter in part.parameters():
+                yield self.rates.get(name, 1.0), parameter
 
     def freeze(self, part: Literal["none", "stem", "body"]) -> Self:
         """Keep the weights up to ``part`` as they are; running statistics of these stay, too.

@@ -1,11 +1,12 @@
 """The one model class: an encoder and a head for each modality, and a fusion of all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from equipoise.models.encoder import Encoder
 from equipoise.models.fusion import Fusion
 
 
@@ -107,10 +108,27 @@ class MultimodalClassifier(nn.Module):
         return self.classify(self.encode(batch), detach_heads)
 
     def groups(self) -> Groups:
-        """Return the parameters of each modality's encoder and head, of the fusion and extras."""
+        """Return the parameters of each modality's encoder and head, of the fusion and extras.
+
+        Those of a frozen part are not among them: they have no gradient.
+        """
         return Groups(
-            encoders={m: list(module.parameters()) for m, module in self.encoders.items()},
-            heads={m: list(module.parameters()) for m, module in self.heads.items()},
-            fusion=list(self.fusion.parameters()),
-            extras=list(self.extras.parameters()),
+            encoders={m: _trained(module) for m, module in self.encoders.items()},
+            heads={m: _trained(module) for m, module in self.heads.items()},
+            fusion=_trained(self.fusion),
+            extras=_trained(self.extras),
         )
+
+    def trained(self) -> list[nn.Parameter]:
+        """Return all parameters but those of frozen parts."""
+        return _trained(self)
+
+    def factors(self) -> Iterator[tuple[float, nn.Parameter]]:
+        """Yield the factor on the learning rate of every parameter of an encoder that has one."""
+        for encoder in self.encoders.values():
+            if isinstance(encoder, Encoder):
+                yield from encoder.factors()
+
+
+def _trained(module: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]

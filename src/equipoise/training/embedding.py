@@ -14,7 +14,7 @@ from equipoise.errors import UserError
 from equipoise.modalities.feed import Feed
 from equipoise.modalities.normalise import Normalisation
 from equipoise.models import loading, weights
-from equipoise.models.build import build_encoder
+from equipoise.models.build import build_encoder, complete
 from equipoise.models.card import ModalityCard
 from equipoise.models.encoder import Encoder as Network
 from equipoise.params import Encoder
@@ -112,7 +112,7 @@ def _embedder(
     normalisation: Normalisation,
     device: torch.device,
 ) -> Embedder:
-    encoder = build_encoder(chosen, feed.input(), 1)
+    encoder = build_encoder(complete(chosen, placed), feed.input(), 1)
     origin = loading.load(encoder, placed)
     feed.bind(normalisation, device)
     return Embedder(feed, encoder.freeze("body").eval().to(device), origin, normalisation, device)

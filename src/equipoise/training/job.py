@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from equipoise.training.device import make_deterministic, seed_everything
 from equipoise.training.inference import LoadedModel, load_model
 from equipoise.training.loop import Best, Row, Trainer
 from equipoise.training.precision import expect_right
-from equipoise.training.run import Run, make_optimizer
+from equipoise.training.run import Run, make_optimizer, parameter_groups
 from equipoise.training.shares import share
 from equipoise.training.teacher import expect_same, freeze, load_teacher, weights_of
 from equipoise.training.world import current, local_size, own_device
@@ -154,7 +155,8 @@ def _make_run(
     fusion = method.fusion(settings.model.fusion)
     width, classes = settings.model.features, len(data.classes)
     given = data.streams.inputs
-    model = build_model(given, settings.encoders, fusion, width, classes, store.embedded)
+    encoders = pretrained.complete(settings.encoders, placed)
+    model = build_model(given, encoders, fusion, width, classes, store.embedded)
     if warm is not None:
         _continue_from(model, warm, warm_weights)
     else:
@@ -169,7 +171,7 @@ def _make_run(
         freeze(start.teacher, device, world)
     return Run(
         model=model,
-        optimizer=make_optimizer(list(model.parameters()), settings.train),
+        optimizer=make_optimizer(parameter_groups(model), settings.train),
         data=data,
         settings=settings.train,
         device=device,
@@ -240,13 +242,17 @@ def modality_cards(
     data: Data, settings: WarmupJob | TrainJob, store: Inputs
 ) -> dict[str, ModalityCard]:
     """Return what a model that is trained on ``data`` must know of each modality."""
-    origins = pretrained.origins(pretrained.place(settings.encoders, store), store)
+    placed = pretrained.place(settings.encoders, store)
+    encoders = pretrained.complete(settings.encoders, placed)
+    origins = pretrained.origins(placed, store)
     before = {m: Normalisation(**made["before"]) for m, made in store.made_with.items()}
+    identity = json.loads(store.attributes.get("identity", "{}"))
     return {
         m: ModalityCard(
             table=dict(store.tables[m]),
+            identity=identity.get(m, {}),
             augment=settings.augment.get(m, {}),
-            encoder=settings.encoders[m],
+            encoder=encoders[m],
             shape=store.shape(m),
             normalisation=data.streams.normalisation[m],
             embedded=m in store.embedded,

@@ -24,7 +24,7 @@ from equipoise.training.checkpoint import (
 )
 from equipoise.training.data import Indices
 from equipoise.training.order import arranged, cut
-from equipoise.training.run import Run, set_groups, shown_groups
+from equipoise.training.run import Run, set_groups, set_rate, shown_groups
 from equipoise.training.schedule import learning_rate
 from equipoise.training.signals import Stop
 from equipoise.training.totals import Totals
@@ -112,8 +112,7 @@ class Trainer:
         if self._totals is None:
             self._totals = Totals(run.data.modalities, run.device)
         rate = self._plan.learning_rate or learning_rate(settings, epoch)
-        for group in run.optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(run.optimizer, rate)
         run.model.train()
         seed, plan = (run.seed, epoch), self._plan
         batches = run.data.shuffled(self._rows(), settings.batch_size, seed, start, plan)

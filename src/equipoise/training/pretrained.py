@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from equipoise.modalities.normalise import Normalisation
-from equipoise.models import loading, weights
+from equipoise.models import build, loading, weights
 from equipoise.models.encoder import Encoder as Network
 from equipoise.models.multimodal import MultimodalClassifier
 from equipoise.models.weights import Origin, Placed
@@ -25,6 +25,17 @@ def place(encoders: Mapping[str, Encoder], store: Store) -> dict[str, Placed]:
         m: weights.place(encoders[m].weights)
         for m in store.modalities
         if m not in store.embedded and m in encoders and encoders[m].weights
+    }
+
+
+def complete(encoders: Mapping[str, Encoder], placed: Mapping[str, Placed]) -> dict[str, Encoder]:
+    """Return encoders whose options say all of their networks: no folder is needed to build them.
+
+    Raises:
+        UserError: A folder does not say what its network is.
+    """
+    return {
+        m: build.complete(one, placed[m]) if m in placed else one for m, one in encoders.items()
     }
 
 

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,10 @@ class Teacher(Protocol):
         """What reads its predictions."""
 
 
+Group = dict[str, Any]
+"""A group of an optimiser: ``params``, ``lr``, ``factor`` on the learning rate, ..."""
+
+
 @dataclass
 class Run:
     """One training run."""
@@ -66,7 +70,7 @@ class Run:
     def add_parameters(self, parameters: Iterable[nn.Parameter]) -> None:
         """Let the optimiser train parameters that a method added to the model."""
         rate = self.optimizer.param_groups[0]["lr"]
-        self.optimizer.add_param_group({"params": list(parameters), "lr": rate})
+        self.optimizer.add_param_group({"params": list(parameters), "lr": rate, "factor": 1.0})
 
     def outputs(self, rows: Indices) -> Iterator[tuple[Output, Tensor]]:
         """Yield the outputs and labels of ``rows`` in evaluation mode, without augmentation.
@@ -103,19 +107,43 @@ class Run:
         return gather(outputs, self.data.modalities, len(self.data.classes), self.model.width)
 
 
-def make_optimizer(parameters: list[nn.Parameter], train: Train) -> torch.optim.Optimizer:
-    """Build the optimiser over ``parameters``, as one group."""
+def parameter_groups(model: MultimodalClassifier) -> list[Group]:
+    """Return what of a model is trained, as groups of the optimiser.
+
+    A group holds the parameters of one ``factor`` on the learning rate (``encoders.<m>.rates``);
+    the first is that of factor 1, and it is the only one where no rates are named.
+    """
+    factors = {id(p): factor for factor, p in model.factors()}
+    groups: dict[float, Group] = {1.0: {"params": [], "factor": 1.0}}
+    for parameter in model.trained():
+        factor = factors.get(id(parameter), 1.0)
+        groups.setdefault(factor, {"params": [], "factor": factor})["params"].append(parameter)
+    return list(groups.values())
+
+
+def make_optimizer(
+    parameters: list[nn.Parameter] | list[Group], train: Train
+) -> torch.optim.Optimizer:
+    """Build the optimiser over ``parameters``, as one group, or over groups of them."""
+    rate, decay = train.learning_rate, train.weight_decay
+    optimizer: torch.optim.Optimizer
     if train.optimizer == "sgd":
         # Not fused: that fails when parameters get their first gradient in different steps (mla).
-        return torch.optim.SGD(
-            parameters,
-            lr=train.learning_rate,
-            momentum=train.momentum,
-            weight_decay=train.weight_decay,
+        optimizer = torch.optim.SGD(
+            parameters, lr=rate, momentum=train.momentum, weight_decay=decay
         )
-    return torch.optim.AdamW(
-        parameters, lr=train.learning_rate, weight_decay=train.weight_decay, fused=True
-    )
+    else:
+        optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+    for group in optimizer.param_groups:
+        group.setdefault("factor", 1.0)
+    set_rate(optimizer, rate)
+    return optimizer
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all groups, each times its factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["factor"]
 
 
 def shown_groups(run: Run) -> list[list[str]]:
@@ -125,9 +153,10 @@ def shown_groups(run: Run) -> list[list[str]]:
 
 
 def set_groups(run: Run, groups: list[list[str]]) -> None:
-    """Build the optimiser again with these groups: a method may have added some on the way."""
+    """Build the optimiser again with these groups: a method may have added some on the way.
+
+    Their rates and factors are part of the optimiser's state, which is loaded next.
+    """
     parameters = dict(run.model.named_parameters())
-    first, *others = ([parameters[name] for name in group] for group in groups)
-    run.optimizer = make_optimizer(first, run.settings)
-    for group in others:
-        run.add_parameters(group)
+    again: list[Group] = [{"params": [parameters[name] for name in group]} for group in groups]
+    run.optimizer = make_optimizer(again, run.settings)

@@ -175,7 +175,7 @@ class Lfm(Method[Options]):
                 self._matching(inside),
                 self._classification(outside, outer.labels),
                 self._alpha,
-                list(model.parameters()),
+                model.trained(),
                 self._solve,
                 self.options.damping,
             )
@@ -200,7 +200,7 @@ class Lfm(Method[Options]):
         output = self.model(batch.inputs)
         outer = self._classification(output, batch.labels)
         total = (1 - self._alpha) * outer + self._alpha * self._matching(output)
-        slope = released_signal(total, outer, list(self.model.parameters()))
+        slope = released_signal(total, outer, self.model.trained())
         self._move(rate * slope, LOWEST, HIGHEST)
 
     def _move(self, step: Tensor, lowest: float, highest: float) -> None:

@@ -13,7 +13,7 @@ from equipoise.methods.base import Batch, Method, Plan
 from equipoise.methods.mla import Options
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.training.order import cut
-from equipoise.training.run import Run, make_optimizer
+from equipoise.training.run import Run, make_optimizer, parameter_groups
 
 AS_RUN = (0.55, 0.45)
 """Weights of audio and video with which the authors' program runs itself."""
@@ -136,7 +136,7 @@ class Mla(Method[Options]):
     def setup(self, run: Run) -> None:
         """Start with nothing to remember; the optimiser forgets the heads that are gone."""
         super().setup(run)
-        run.optimizer = make_optimizer(list(run.model.parameters()), run.settings)
+        run.optimizer = make_optimizer(parameter_groups(run.model), run.settings)
         self._projection = torch.eye(self.model.width, device=run.device)
         self._step = 0
         self._first = True

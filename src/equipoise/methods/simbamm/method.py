@@ -9,7 +9,7 @@ from equipoise.methods.simbamm import Options
 from equipoise.models.fusion import Simbamm
 from equipoise.models.fusion.transformer import Size
 from equipoise.models.multimodal import MultimodalClassifier
-from equipoise.training.run import Run, make_optimizer
+from equipoise.training.run import Run, make_optimizer, parameter_groups
 
 
 class SimbammMethod(Method[Options]):
@@ -45,4 +45,4 @@ class SimbammMethod(Method[Options]):
                 "simbamm: the warm-up has a transformer of another size than these options; leave "
                 "the options out, or train from scratch"
             )
-        run.optimizer = make_optimizer(list(run.model.parameters()), run.settings)
+        run.optimizer = make_optimizer(parameter_groups(run.model), run.settings)

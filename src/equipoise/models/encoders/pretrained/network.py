@@ -36,6 +36,8 @@ class Pretrained(Encoder):
         super().__init__(width, features)
         self.known, self.pooling = architecture(options.config), pooling(options)
         self.level = options.level
+        config: Any = network.config
+        self.channels: int = getattr(config, "num_channels", 0)
         for name, parameter in network.named_parameters():
             if self._is_unused(name):
                 parameter.requires_grad_(False)
@@ -56,8 +58,7 @@ class Pretrained(Encoder):
         return masked_mean(output[0], mask) if self.pooling == "mean" else self._pool(output)
 
     def _pictures(self, inputs: Tensor) -> Tensor:
-        channels = self.body.config.num_channels
-        colour = inputs.expand(-1, -1, channels, -1, -1)  # grey: all channels are equal
+        colour = inputs.expand(-1, -1, self.channels, -1, -1)  # grey: all channels are equal
         if self.known.frames:
             return self._pool(self.body(pixel_values=colour))
         vectors = self._pool(self.body(pixel_values=colour.flatten(0, 1)))
@@ -112,11 +113,12 @@ def build(given: Input, features: int, options: Options) -> Pretrained:
     Raises:
         UserError: It cannot read what is given.
     """
-    from transformers import AutoModel
+    import transformers
 
+    auto: Any = transformers.AutoModel
     config = configuration(options.config)
     check(given, config, architecture(options.config))
-    network = AutoModel.from_config(config, dtype=torch.float32, attn_implementation=ATTENTION)
+    network = auto.from_config(config, dtype=torch.float32, attn_implementation=ATTENTION)
     width = getattr(config, "hidden_size", None) or config.hidden_sizes[-1]
     return Pretrained(network, width, features, options)
 
@@ -151,8 +153,9 @@ def _load(folder: Path) -> tuple[Any, dict[str, Any]]:
     from transformers import AutoModel
     from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    say: Any = logging
+    say.set_verbosity_error()
+    say.disable_progress_bar()
     try:
         network, report = AutoModel.from_pretrained(
             folder,
