@@ -1,14 +1,18 @@
-# make demo | test | test-long | test-slurm | ui | graph | lint | report | setup | hooks | lock | help
+# make demo | test | test-avx2 | test-ffmpeg | test-long | test-slurm | ui | graph | lint | report | setup | hooks | lock | help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-slurm lint ui graph report setup hooks lock
+.PHONY: help demo test test-avx2 test-ffmpeg test-long test-slurm lint ui graph report setup hooks lock
 
 PORT ?= 5000
 WORKERS ?= 2
 # Each has a cluster of its own, and mostly waits.
 SLURM_WORKERS ?= 3
 SLURM_TESTS ?= tests/slurm
+# What computes with torch, and what decodes media.
+NUMERIC_TESTS ?= tests/methods tests/training tests/models tests/gap tests/evaluation
+MEDIA_TESTS ?= tests/media tests/data tests/prediction tests/stages/test_extract_split.py
+FFMPEG ?= ffmpeg
 READY := .venv/ready
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -19,13 +23,21 @@ ifneq ($(shell cat $(READY) 2> /dev/null),$(CURDIR))
 endif
 
 help: ## This list.
-	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': .*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## Run everything in params.yaml on all cores; print the result table.
 	@python workflow/scripts/demo.py
 
 test: lint ## Run linters, type checker and all tests.
 	@OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadgroup
+
+test-avx2: $(READY) ## Run the tests of numbers as on a CPU without AVX-512 and AMX.
+	@ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1 \
+		python -m pytest -n $(WORKERS) --dist loadgroup $(NUMERIC_TESTS)
+
+test-ffmpeg: $(READY) ## Run the tests of media with another ffmpeg (FFMPEG=ffmpeg: that on PATH).
+	@EQUIPOISE_FFMPEG=$(FFMPEG) OMP_NUM_THREADS=1 \
+		python -m pytest -n $(WORKERS) --dist loadgroup $(MEDIA_TESTS)
 
 test-long: $(READY) ## Run the tests that take minutes: several processes, git hooks.
 	@OMP_NUM_THREADS=1 python -m pytest -m long

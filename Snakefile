@@ -26,6 +26,13 @@ if PARAMS.search.trials == 1:
         search,
 
 
+# Nor does an empty store of embeddings.
+if not any(PARAMS.embedded(dataset) for dataset in PARAMS.datasets):
+
+    localrules:
+        embed,
+
+
 # Must stand in this file: `default_target` in an included file is ignored.
 rule all:
     default_target: True

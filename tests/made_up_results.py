@@ -171,6 +171,14 @@ def _run(grid: Grid, key, seed, kinds, rng) -> None:
         "test_unspoiled": metrics.score(labels[~spoiled], logits[~spoiled], clean, count)
         if grid.corruption
         else None,
+        "robustness": {
+            "severity": [0.0, 0.25, 0.5, 0.75, 1.0],
+            "modalities": {
+                m: {"accuracy": [fused - 0.1 * s * (n + 1) for s in range(5)], "area": fused - 0.2}
+                for n, m in enumerate(grid.modalities)
+            },
+            "mean_area": fused - 0.2,
+        },
         "cost": {
             "parameters": 30_000 + len(key),
             "flops_per_sample": 1_500_000 * len(grid.modalities),
@@ -197,11 +205,16 @@ def _model(grid: Grid, key, seed, fused, heads, rng) -> None:
     model = {
         "settings": settings | {"warmup": {"epochs": 5} if warm else None},
         "modalities": {
-            m: {"encoder": f"conv_{m}", "shape": [8, 48, 48, 3]} for m in grid.modalities
+            m: {
+                "encoder": {"name": f"conv_{m}"},
+                "shape": [8, 48, 48, 3],
+                "weights": None,
+                "table": {"kind": "frames", "size": 48},
+            }
+            for m in grid.modalities
         },
         "fusion": "concat",
         "features": 128,
-        "extract": {"video": {"frames": 8}},
         "seed": seed,
     }
     files.write_json(trained["model"], model)

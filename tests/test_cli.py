@@ -31,7 +31,7 @@ def test_an_overlay_that_is_no_text_is_one_line(content, tmp_path, capsys):
 
 def test_extract_before_download_names_the_stage(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    settings = "{}"
+    settings = '{"extract": {}, "modalities": {}}'
     assert cli.main(["extract", "--dataset", "keypad", "--settings", settings]) == 2
     assert "run stage download first" in capsys.readouterr().err
 
@@ -46,10 +46,18 @@ def test_methods_lists_every_method_with_every_option(capsys):
         for key, option in method["options"].items():
             assert option["meaning"], f"{name}.{key} has no docstring"
             assert option["default"] == getattr(options(), key)
+    assert described["lfm"]["cost"]["learned"] == {"keypad": 2.3, "avdigits": 2.0}
+    assert described["gmm"]["grade"] == "experimental"
+    assert described["gmm"]["optimizer"] == "not established"
+    assert "encoders that are trained" in described["ogm"]["assumes"]
     assert cli.main(["methods"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines if not line.startswith(" ")] == list(described)
     assert "alpha" in next(line for line in lines if line.startswith("    options: alpha"))
+    of_relearn = lines[lines.index(next(x for x in lines if x.startswith("relearn:"))) :][:6]
+    assert "grade: stable (compared with the authors' code" in of_relearn[3]
+    assert "proposed for: SGD, rate 2e-3" in of_relearn[4]
+    assert of_relearn[4].endswith("cost: paper 1.2 x joint on keypad, 1.2 x joint on avdigits")
 
 
 def test_the_workflow_hands_over_the_runtime_of_its_overlays(tmp_path, monkeypatch, capsys):

@@ -10,8 +10,14 @@ from equipoise import params
 from equipoise.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
+STREAMS = {
+    "modalities": {
+        "video": {"kind": "frames", "pick": {"even": 4}, "size": 32},
+        "audio": {"kind": "sound", "rate": 8000, "seconds": 0.8},
+    }
+}
 GOOD = {
-    "datasets": {"keypad": {}},
+    "datasets": {"keypad": STREAMS},
     "methods": {"from_scratch": {"joint": {}, "lfm-heuristic": {}}, "from_warmup": {}},
     "seeds": [0, 1],
 }
@@ -32,7 +38,29 @@ def changed(path: str, value: object) -> dict:
     [
         ("tarin", {}, "tarin: unknown key; did you mean 'train'?"),
         ("train/learning_rat", 0.1, "learning_rat: unknown key; did you mean 'learning_rate'?"),
-        ("extract/video/frame", 4, "extract.video.frame: unknown key; did you mean 'frames'?"),
+        ("extract/video/frame", 4, "extract.video is no parameter any more; write datasets.NAME."),
+        ("train/shift", 2, "train.shift is no parameter any more; write datasets.NAME.augment: "),
+        ("model/encoders", {}, "model.encoders is no parameter any more; write datasets.NAME.enc"),
+        ("datasets/keypad/modalities", {}, "write datasets.keypad.modalities: {video: {kind: fra"),
+        ("datasets/keypad/modalities/video/size", 4, "modalities.video.size"),
+        ("datasets/keypad/modalities/video/kind", "frame", "kind 'frame'; did you mean 'frames'?"),
+        ("datasets/keypad/modalities/video/column", "", "the name of a column of the manifest"),
+        ("datasets/keypad/modalities/video/pick", {"evn": 4}, "evn: unknown key; did you mean"),
+        ("datasets/keypad/modalities/audio/seconds", 0.01, "too few for n_fft"),
+        ("datasets/keypad/augment", {"vidoe": {}}, "'vidoe' is unknown; did you mean 'video'?"),
+        ("datasets/keypad/augment", {"video": {"shft": 2}}, "shft: unknown key; did you mean"),
+        ("datasets/keypad/encoders", {"vidoe": "x"}, "'vidoe' is unknown; did you mean 'video'?"),
+        ("datasets/keypad/encoders", {"video": "conv_frame"}, "did you mean 'conv_frames'?"),
+        (
+            "datasets/keypad/encoders",
+            {"video": "conv_speech"},
+            "'conv_speech' reads spectrogram, but 'video' (frames) gives pictures; use one of",
+        ),
+        (
+            "datasets/keypad/encoders",
+            {"video": {"name": "conv_frames", "freeze": "stem"}},
+            "encoders.video.freeze: 'conv_frames' has no stem",
+        ),
         ("train/epochs", -1, "train.epochs: Input should be greater than or equal to 1 (got -1)"),
         ("train/epochs", 2.5, "train.epochs: Input should be a valid integer (got 2.5)"),
         ("train/epochs", "20", "train.epochs: Input should be a valid integer (got '20')"),
@@ -48,16 +76,40 @@ def changed(path: str, value: object) -> dict:
             "methods.from_scratch.lfm.levle: unknown key; did you mean 'level'?",
         ),
         ("methods/from_warmup", {"joint": {}}, "'joint' stands in from_scratch and in from_warmup"),
-        ("datasets", {"keypda": {}}, "no such data set; did you mean 'keypad'?"),
-        ("datasets", {"keypad": {"extract": {"vidoe": {}}}}, "did you mean 'video'?"),
-        ("datasets", {"keypad": {"splt": {}}}, "did you mean 'split'?"),
-        ("datasets", {"mine": {"download": {"folder": "x", "y": 1}}}, "y: unknown key"),
+        (
+            "methods/with_teacher",
+            {"umt": {}},
+            "methods.teacher: 'unimodal' is not in the grid, but methods.with_teacher reads its "
+            "runs; put it in methods.from_scratch",
+        ),
+        (
+            "methods/with_teacher",
+            {"mla": {}},
+            "'mla' reads no trained run; move it to from_scratch",
+        ),
+        (
+            "methods/with_teacher",
+            {"gmm": {}},
+            "'gmm' reads the modality gaps; move it to from_warm",
+        ),
+        (
+            "methods/from_scratch",
+            {"umt": {}},
+            "methods.from_scratch.umt: 'umt' reads a trained run; move it to with_teacher",
+        ),
+        ("methods/with_teacher", {"umt": {"wieght": 1}}, "with_teacher.umt.wieght: unknown key"),
+        ("datasets", {"keypda": STREAMS}, "no such data set; did you mean 'keypad'?"),
+        (
+            "datasets",
+            {"keypad": STREAMS | {"extract": {"shard_row": 1}}},
+            "did you mean 'shard_rows'?",
+        ),
+        ("datasets", {"keypad": STREAMS | {"splt": {}}}, "did you mean 'split'?"),
+        ("datasets", {"mine": STREAMS | {"download": {"folder": "x", "y": 1}}}, "y: unknown key"),
         ("datasets", {}, "datasets: "),
         ("split/val_fraction", 0.9, "leave nothing for training"),
         ("model/fusion", "concatt", "model.fusion: 'concatt' is unknown; did you mean 'concat'?"),
-        ("model/encoders", {"vidoe": "conv_frames"}, "'vidoe' is unknown; did you mean 'video'?"),
         ("runtime/device", "gpu", "runtime.device: String should match pattern"),
-        ("model/encoders", {"video": "conv_frame"}, "did you mean 'conv_frames'?"),
         ("seeds", [0, 0], "the same seed twice"),
         ("seeds", [True], "seeds.0: Input should be a valid integer"),
         ("seeds", [], "seeds: "),
@@ -77,7 +129,6 @@ def test_mistakes_are_named_in_one_line(path: str, value: object, said: str) -> 
     [
         ("train/weight_decay", 0.0),
         ("train/momentum", 0.0),
-        ("train/shift", 0),
         ("extract/max_reject_fraction", 0.0),
         ("gap/min_separation", 0.0),
     ],
@@ -128,7 +179,7 @@ def test_warmup_must_leave_epochs() -> None:
                 "methods/from_warmup": {"gmm-adaptive": {}},
                 "gap/scores": "split",
                 "model/fusion": "sum",
-                "datasets/keypad": {"model": {"fusion": "film"}},
+                "datasets/keypad": STREAMS | {"model": {"fusion": "film"}},
             },
             "gap.scores: fusion 'film' cannot be split",
         ),
@@ -153,16 +204,44 @@ def test_options_that_do_not_fit_the_rest_are_found_before_anything_runs(changes
 def test_a_data_set_with_fewer_epochs_counts_for_the_fine_tuning() -> None:
     tree = changed("methods/from_warmup", {"gmm-purified": {"finetune_epochs": 3}})
     tree["train"], tree["warmup"] = {"epochs": 9}, {"epochs": 5}
-    tree["datasets"]["avdigits"] = {"train": {"epochs": 7}}
+    tree["datasets"]["avdigits"] = STREAMS | {"train": {"epochs": 7}}
     with pytest.raises(UserError, match="more than the 2 epochs"):
         params.parse(params.Params, tree, "params.yaml")
+
+
+def test_a_teacher_is_another_run_of_the_grid() -> None:
+    tree = changed("methods/with_teacher", {"umt": {}, "g2d": {}})
+    with pytest.raises(
+        UserError, match=r"methods\.teacher: 'g2d' stands in with_teacher"
+    ) as caught:
+        params.parse(params.Params, changed_in(tree, "g2d"), "params.yaml")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"'jiont' is not in the grid.*; did you mean 'joint'\?"):
+        params.parse(params.Params, changed_in(tree, "jiont"), "params.yaml")
+    checked = params.parse(params.Params, changed_in(tree, "joint"), "params.yaml")
+    assert checked.method_names == ["joint", "lfm-heuristic", "umt", "g2d"]
+    for stage in ("search", "train"):
+        for method, teacher in (("umt", "joint"), ("joint", None)):
+            job = params.job_settings(checked, stage, "keypad", method)
+            told = job.train if isinstance(job, params.SearchJob) else job
+            assert isinstance(told, params.TrainJob) and told.teacher == teacher
+    assert checked.methods.table_of("umt") == "with_teacher"
+    # Nobody reads it: it need not be there.
+    params.parse(params.Params, changed_in(GOOD, "nobody"), "params.yaml")
+
+
+def changed_in(tree: dict, teacher: str) -> dict:
+    return {**tree, "methods": {**tree["methods"], "teacher": teacher}}
 
 
 def test_overlay_replaces_grids_and_merges_the_rest(tmp_path: Path) -> None:
     base = tmp_path / "params.yaml"
     base.write_text(json.dumps(GOOD | {"train": {"epochs": 30, "batch_size": 16}}))
     extra = tmp_path / "extra.yaml"
-    extra.write_text("datasets: {avdigits: {}}\ntrain: {epochs: 7, learning_rate: 1e-3}\n")
+    extra.write_text(
+        f"datasets: {{avdigits: {json.dumps(STREAMS)}}}\n"
+        "train: {epochs: 7, learning_rate: 1e-3}\n"
+    )
     merged = params.load(base, [extra])
     assert list(merged.datasets) == ["avdigits"]
     assert merged.method_names == ["joint", "lfm-heuristic"]
@@ -171,7 +250,7 @@ def test_overlay_replaces_grids_and_merges_the_rest(tmp_path: Path) -> None:
 
 
 def test_a_data_set_changes_its_own_sections_only() -> None:
-    tree = changed("datasets", {"keypad": {"train": {"epochs": 3}}, "avdigits": {}})
+    tree = changed("datasets", {"keypad": STREAMS | {"train": {"epochs": 3}}, "avdigits": STREAMS})
     checked = params.parse(params.Params, tree, "params.yaml")
     assert checked.train_of("keypad").epochs == 3
     assert checked.train_of("avdigits").epochs == checked.train.epochs != 3

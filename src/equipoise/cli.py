@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError
 from equipoise.layout import CELL
@@ -247,17 +247,14 @@ def _runtime(options: argparse.Namespace) -> Runtime:
 
 
 def _check(options: argparse.Namespace) -> None:
+    from equipoise.data import proposal
     from equipoise.data.check import check
-    from equipoise.data.proposal import as_yaml, propose
 
-    tables = _own_modalities(options.folder)
-    if tables is None and (tables := propose(options.folder)):
-        sys.stdout.write(
-            f"no data set of {PARAMS} has this folder; read as proposed here:\n{as_yaml(tables)}"
-        )
+    tables = proposal.told(options.folder, PARAMS)
+    if tables is None:
+        tables = proposal.propose(options.folder)
+        sys.stdout.write(f"proposed, for lack of an entry in {PARAMS}:\n{proposal.as_yaml(tables)}")
     problems = check(options.folder, tables, options.threads)
-    if not tables:
-        problems.insert(0, "no column holds files or texts; name media in a column")
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
     if problems:
@@ -265,19 +262,8 @@ def _check(options: argparse.Namespace) -> None:
     sys.stdout.write(f"{options.folder}: no problem found\n")
 
 
-def _own_modalities(folder: Path) -> dict[str, dict[str, Any]] | None:
-    """Return how the data set of params.yaml that names ``folder`` reads it; None without one."""
-    from equipoise import params
-
-    loaded = params.load(PARAMS) if PARAMS.exists() else None
-    for name, entry in loaded.datasets.items() if loaded else ():
-        named = entry.download.get("folder")
-        if named and Path(named).expanduser().resolve() == folder.resolve():
-            return {m: stream.table() for m, stream in loaded.streams_of(name).items()}
-    return None
-
-
 def _predict(options: argparse.Namespace) -> int:
+    from equipoise import places
     from equipoise.console import log
     from equipoise.prediction import output, predict
 
@@ -290,6 +276,10 @@ def _predict(options: argparse.Namespace) -> int:
         options.threads,
         dict(options.set),
     )
+    if options.output is not None:
+        sources = (source for clip in predictions.clips for source in clip.sources.values())
+        used = {source for source in sources if isinstance(source, Path)}
+        places.expect_output(options.output, [options.model, *options.paths, *sorted(used)])
     failed = output.write(predictions, options.output, style)
     if failed:
         log.error("%d of %d clips not predicted; see their error", failed, len(predictions))
@@ -346,8 +336,27 @@ def _methods(options: argparse.Namespace) -> None:
             f"    paper: {method['paper']}\n"
             f"    variants: {', '.join(method['variants'])}; modalities: {method['modalities']}; "
             f"stands in methods.{method['stands_in']}; extra state: {method['state']}\n"
+            f"    grade: {_graded(method['grade'])}; assumes: "
+            f"{', '.join(method['assumes']) or 'nothing else'}\n"
+            f"    proposed for: {method['optimizer']}; cost: {_cost(method['cost'])}\n"
             f"    options: {', '.join(method['options']) or 'none'}\n"
         )
+
+
+def _graded(grade: str) -> str:
+    """Return a grade with what it means."""
+    from equipoise.registry import GRADES
+
+    return f"{grade} ({GRADES[grade]})" if grade in GRADES else grade
+
+
+def _cost(cost: dict[str, dict[str, float]]) -> str:
+    """Return the measured cost in words."""
+    parts = [
+        f"{variant} {', '.join(f'{multiple:g} x joint on {d}' for d, multiple in rows.items())}"
+        for variant, rows in cost.items()
+    ]
+    return "; ".join(parts) or "not measured"
 
 
 def _track_init(options: argparse.Namespace) -> None:

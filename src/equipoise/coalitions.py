@@ -17,7 +17,11 @@ Value = TypeVar("Value", float, "Tensor")
 
 
 def coalitions(modalities: Sequence[str]) -> list[Coalition]:
-    """Return every non-empty subset of the modalities, the small ones first."""
+    """Return every non-empty subset of the modalities, the small ones first.
+
+    >>> [sorted(c) for c in coalitions(["audio", "video"])]
+    [['audio'], ['video'], ['audio', 'video']]
+    """
     sizes = range(1, len(modalities) + 1)
     return [frozenset(c) for size in sizes for c in combinations(modalities, size)]
 
@@ -30,6 +34,10 @@ def shapley(values: Mapping[Coalition, Value]) -> dict[str, Value]:
 
     Args:
         values: v of every non-empty subset, and of the empty one where that is not 0.
+
+    >>> values = {frozenset("a"): 1.0, frozenset("b"): 2.0, frozenset("ab"): 4.0}
+    >>> shapley(values)
+    {'a': 1.5, 'b': 2.5}
     """
     modalities = sorted(Coalition().union(*values))
     count = len(modalities)

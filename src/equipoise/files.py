@@ -57,18 +57,23 @@ def atomic_directory(final: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def alone(lock: Path, otherwise: str) -> Iterator[None]:
+def alone(lock: Path, otherwise: str, wait: bool = False) -> Iterator[None]:
     """Let one process at a time into the block; the system frees ``lock`` when it is killed.
 
+    Args:
+        lock: A file that is made for it.
+        otherwise: What another process does in there.
+        wait: Wait for the other one.
+
     Raises:
-        UserError: Another process is inside, which ``otherwise`` describes; the file cannot be
-            made, or its file system has no locks.
+        UserError: Another process is inside and ``wait`` is false; the file cannot be made, or
+            its file system has no locks.
     """
     with contextlib.ExitStack() as stack:
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
             file = stack.enter_context(lock.open("w"))
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise UserError(f"{lock.parent}: {otherwise}; wait for it or stop it") from error
         except OSError as error:

@@ -23,6 +23,37 @@ CELL = {
 }
 STAGES = tuple(CELL)
 
+#: Folders that hold one folder for each data set; all that stages write lies in them, but for the
+#: files of :func:`compare`.
+FOLDERS = tuple(
+    Path(name)
+    for name in (
+        *("data/raw", "data/features", "data/splits", "data/embeddings"),
+        *("models/warmup", "models/train", "results/gap", "results/search", "results/evaluate"),
+        *("state/download", "state/extract", "state/embed", "state/warmup", "state/search"),
+        "state/train",
+    )
+)
+#: All that stages write, and what tells of them.
+WRITTEN = tuple(
+    Path(name)
+    for name in (
+        *("data/code", "data/origin", "data/raw", "data/features", "data/splits"),
+        *(
+            "data/embeddings",
+            "models",
+            "results",
+            "state",
+            "logs",
+            "benchmarks/snakemake",
+            "mlruns",
+            "mlartifacts",
+        ),
+    )
+)
+#: What belongs to the tools.
+TOOLS = (Path(".snakemake"), Path(".dvc"), Path(".git"))
+
 
 def raw(dataset: str) -> dict[str, Path]:
     """Raw media of one data set: manifest, checksum list, folder of media files."""
@@ -63,6 +94,11 @@ def _model(folder: Path) -> dict[str, Path]:
         "model": folder / "model.json",
         "history": folder / "history.csv",
     }
+
+
+def pretrained(name: str) -> Path:
+    """Folder of the files of pretrained weights that have a name; fetched once, in no stage."""
+    return Path("models/pretrained", name)
 
 
 def warmup(dataset: str, seed: str) -> dict[str, Path]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -46,8 +48,8 @@ class KindInfo:
     """``module:Class`` of its :class:`equipoise.modalities.feed.Feed` (imported when used)."""
     layout: Callable[[Any], str]
     """Settings to what an encoder is given: a name of :data:`LAYOUTS`."""
-    encoder: str
-    """The encoder where ``datasets.<name>.encoders`` names none."""
+    encoder: Callable[[Any], str]
+    """Settings to the encoder where ``datasets.<name>.encoders`` names none."""
     suffixes: tuple[str, ...] = ()
     """Suffixes of the files it reads, lower case."""
     inline: Callable[[Any], bool] = lambda settings: False
@@ -74,10 +76,25 @@ class EncoderInfo:
     network (imported only when it is used)."""
     options: type[Section] = Section
     """Its own options, with default, limits and origin."""
+    needs_weights: bool = False
+    """It is nothing without pretrained weights."""
+    complete: str = ""
+    """``module:function``: options and the folder of its weights to options that say all of the
+    network, so that a trained model needs the folder no more."""
     parts: tuple[str, ...] = ("body", "projection")
     """Groups of its parameters, from the input on; ``stem`` is one of them where it has one."""
     paper: str = "ours"
     """Author, venue, year; or 'ours'."""
+
+
+GRADES = {
+    "baseline": "what methods are compared with",
+    "stable": "compared with the authors' code on the same numbers",
+    "partial": "a part is second-hand, or ours where nothing is published",
+    "experimental": "read from an abstract, or paper and code lie far apart",
+    "ours": "of no paper",
+}
+"""Grade of a method to its meaning."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +115,17 @@ class MethodInfo:
     """Fewest and most modalities it can work with (None: any number)."""
     needs_warmup: bool = False
     """It reads the posteriors of stage gap, so it can only stand in ``methods.from_warmup``."""
+    needs_teacher: bool = False
+    """It reads a trained run of the grid (``methods.teacher``), so it can only stand in
+    ``methods.with_teacher``, where no other method may."""
     state: str = "none"
     """Extra state kept in a checkpoint, in words."""
+    grade: str = ""
+    """How sure it is that this is the published method: a key of :data:`GRADES`."""
+    optimizer: str = ""
+    """The optimiser that it was proposed for, and where that was read."""
+    assumes: tuple[str, ...] = ()
+    """What must hold for it to do what it is for, beyond the number of modalities."""
     check: Callable[[str, Any, Params], None] | None = None
     """Called with variant, options and all parameters; raises ValueError where options do not fit
     the rest of the parameters."""
@@ -184,8 +210,12 @@ def describe_methods() -> dict[str, dict[str, Any]]:
             "paper": info.paper,
             "variants": list(info.variants),
             "modalities": _count(*info.modalities),
-            "stands_in": "from_warmup" if info.needs_warmup else "from_scratch or from_warmup",
+            "stands_in": " or ".join(tables(info)),
+            "grade": info.grade or "not graded",
+            "optimizer": info.optimizer or "not established",
+            "assumes": list(info.assumes),
             "state": info.state,
+            "cost": costs().get(name, {}),
             "options": {
                 key: {
                     "default": field.default,
@@ -196,6 +226,28 @@ def describe_methods() -> dict[str, dict[str, Any]]:
         }
         for name, info in methods().items()
     }
+
+
+def tables(info: MethodInfo) -> tuple[str, ...]:
+    """Return the tables of ``methods`` in params.yaml that a method may stand in."""
+    if info.needs_teacher:
+        return ("with_teacher",)
+    return ("from_warmup",) if info.needs_warmup else ("from_scratch", "from_warmup")
+
+
+@cache
+def costs() -> dict[str, dict[str, dict[str, float]]]:
+    """Return measured cost: method to variant to data set to a multiple of joint's CPU time.
+
+    What was not measured is missing; ``costs.toml`` says how it was.
+    """
+    text = files("equipoise.methods").joinpath("costs.toml").read_text(encoding="utf-8")
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for dataset, rows in tomllib.loads(text).items():
+        for key, multiple in rows.items():
+            name, variant, _ = method_of(key)
+            found.setdefault(name, {}).setdefault(variant, {})[dataset] = multiple
+    return found
 
 
 def _count(least: int, most: int | None) -> str:
@@ -218,8 +270,10 @@ def check_method(
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     info = methods()[name]
-    if info.needs_warmup and start != "from_warmup":
-        raise ValueError(f"{where}: {name!r} reads the modality gaps; move it to from_warmup")
+    if start not in (allowed := tables(info)):
+        reads = "the modality gaps" if info.needs_warmup else "no trained run"
+        reads = "a trained run" if info.needs_teacher else reads
+        raise ValueError(f"{where}: {name!r} reads {reads}; move it to {allowed[0]}")
     checked = check(info.options, options, where)
     if info.check is not None and params is not None:
         try:

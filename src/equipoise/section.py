@@ -15,7 +15,7 @@ Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 #: Tables that an overlay replaces as a whole; every other table is merged key by key.
-REPLACED = ("datasets", "methods.from_scratch", "methods.from_warmup")
+REPLACED = ("datasets", "methods.from_scratch", "methods.from_warmup", "methods.with_teacher")
 
 
 class Section(BaseModel):

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import made_up_results as made_up
@@ -82,6 +83,20 @@ def test_differences_with_p_value_and_cost():
     assert abs(float(gmm[-2]) - float(row["p_value_holm"])) < 0.005
     assert [cells[-1].strip() for cells in (joint, gmm, lfm)] == ["1.0", "2.0", "1.2"]
     assert [cell.strip() for cell in joint[-3:-1]] == ["–", "–"]
+
+
+def test_a_method_pays_for_its_teacher():
+    made_up.write(grid := Grid(methods=("joint", "unimodal", "umt")))
+    compare.run(Job("compare"), grid.settings())
+    path = layout.train("keypad", "umt", "0")["model"]
+    model = json.loads(path.read_text())
+    model["settings"]["teacher"] = "unimodal"
+    path.write_text(json.dumps(model))
+    for key, seconds in (("joint", 10), ("unimodal", 8), ("umt", 14)):
+        write_timing(layout.timing("train", "keypad", key, "0"), seconds)
+    text = format_table(layout.compare()["table"], markdown=True, differences=True)
+    costs = [line.split("|")[-2].strip() for line in text.splitlines()[-3:]]
+    assert costs == ["1.0", "0.8", "2.2"], "14 + 8 seconds against 10"
 
 
 def test_without_timings_the_cost_is_not_known():

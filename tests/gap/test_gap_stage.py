@@ -64,6 +64,24 @@ def test_the_files_agree_with_each_other_and_with_the_split(scores):
     assert 0 <= fit["accuracy_audio"] <= 1 and 0 <= fit["accuracy_video"] <= 1
 
 
+@pytest.mark.parametrize("kind", ["monotone", "bayes"])
+def test_the_posterior_that_was_asked_for_is_written_and_read_again(kind):
+    warm()
+    stage.run(toy_data.job("gap"), toy_data.GAP.model_copy(update={"posterior": kind}))
+    paths, ids = layout.gap("toy", "0"), [f"clip{i:03d}" for i in range(60)]
+    read = read_gap(paths, ids, toy_data.GAP)
+    assert read.posterior == kind
+    gaps, written = (
+        np.array([float(row[name]) for row in table(paths["gap"])])
+        for name in ("gap", "posterior_imbalanced")
+    )
+    np.testing.assert_allclose(posterior_imbalanced(gaps, read.mixture, kind), written, rtol=1e-9)
+    record = json.loads(paths["fit"].read_text())
+    del record["posterior"]  # a file from before there was a choice
+    paths["fit"].write_text(json.dumps(record))
+    assert read_gap(paths, ids, toy_data.GAP).posterior == "bayes"
+
+
 def test_running_again_writes_the_same_bytes():
     warm()
     stage.run(toy_data.job("gap"), toy_data.GAP)

@@ -138,6 +138,42 @@ def test_the_weights_of_the_modalities_that_are_there_are_made_to_sum_to_one():
         torch.testing.assert_close(got.logits, share * got.modality_logits[m])
 
 
+def test_defaults_are_those_of_the_variant():
+    for key, shrinkage, most, weights in (
+        ("aug", 0.33, 10, {"audio": 1, "video": 1}),
+        ("aug-released_code", 0.5, math.inf, {"audio": 0.4, "video": 0.6}),
+    ):
+        _, method = small(key)
+        assert (method._shrinkage, method._most, method._weights) == (shrinkage, most, weights)
+    given = {"shrinkage": 0.0, "max_classifiers": 3}
+    assert small("aug-released_code", given)[1]._shrinkage == 0.0
+    three = ("audio", "image", "video")
+    _, method = small("aug-released_code", modalities=three)
+    u = {m: torch.randn(7, 4) for m in three}
+    got = method.predict(Output(u, {}, torch.zeros(7, 3)))
+    torch.testing.assert_close(got.logits, sum(got.modality_logits.values()) / 3)
+
+
+def test_an_always_weaker_modality_of_the_released_code_has_eleven_classifiers_in_200_epochs():
+    """Added before epochs 2, 21, 41, ..., 181; the code adds a twelfth after its last epoch."""
+    for key, most in (("aug-released_code", 11), ("aug", 10)):
+        net, method = small(key)
+        method.attach(net, {})
+        method.run = SimpleNamespace(
+            first_epoch=1,
+            last_epoch=200,
+            device=torch.device("cpu"),
+            data=SimpleNamespace(splits={"train": np.arange(10)}),
+            add_parameters=lambda p: None,
+        )
+        method.setup(method.run)
+        method._measure = lambda: None
+        for epoch in range(1, 201):
+            method._sums = torch.tensor([9.0, 1.0], dtype=torch.float64)
+            method.on_epoch_start(epoch)
+        assert method.structure() == {"classifiers": {"audio": 1, "video": most}}
+
+
 @pytest.mark.parametrize("weights", [{"audio": 1}, {"audio": 0, "video": 0}, {"audo": 1}])
 def test_weights_that_do_not_fit_the_modalities_are_refused(weights):
     with pytest.raises(UserError, match="aug: weights must name audio, video"):
@@ -159,10 +195,15 @@ def test_the_released_code_steps_on_one_modality_after_the_other():
     )
     method._clear()
     method.train_step(Batch(x, labels, torch.arange(6)))
+    encoded = {m: other.encoders[m](x[m]).detach().clone() for m in net.modalities}
+    confident = []
     for m in net.modalities:
         u = other.encoders[m](x[m])
         head = other.extras["head"]
         z = [head(torch.relu(layer(u))) for layer in other.extras["layers"][m]]
+        torch.testing.assert_close(u, encoded[m])  # no other step moves this encoder
+        true = sum(z).detach().softmax(1)[torch.arange(6), labels]
+        confident.append(float(true.sum()))
         parameters = [p for p in other.parameters() if p.requires_grad]
         loss = boosting_loss(z, labels, 0.5, joint=True)
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
@@ -171,6 +212,8 @@ def test_the_released_code_steps_on_one_modality_after_the_other():
                 if gradient is not None:
                     parameter -= 0.1 * gradient
     torch.testing.assert_close(net.state_dict(), other.state_dict())
+    # The second modality's confidence is that of the head after the first one's step.
+    assert method._sums.tolist() == pytest.approx(confident, rel=1e-5)
     frozen = [n for n, p in net.named_parameters() if not p.requires_grad]
     assert frozen == [
         f"extras.layers.{m}.1.{p}" for m in net.modalities for p in ("weight", "bias")

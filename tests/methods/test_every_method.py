@@ -37,6 +37,8 @@ def prepare(row, modalities=("audio", "video"), **settings):
     toy_data.write_project(modalities)
     if row.warm and len(modalities) > 1:
         toy_data.run_warmup(**settings)
+    if toy_data.is_taught(row.key):
+        toy_data.run_train(toy_data.TEACHER, **settings)
 
 
 def test_the_table_has_every_method_and_variant():
@@ -49,7 +51,7 @@ def test_the_table_has_every_method_and_variant():
 def test_the_registry_entry_is_complete(row):
     name, _, _ = registry.method_of(row.key)
     info = registry.methods()[name]
-    registry.check_method(row.key, row.options, "from_warmup" if row.warm else "from_scratch")
+    registry.check_method(row.key, row.options, row.start)
     assert info.summary and info.paper
     folder = Path(import_module(f"equipoise.methods.{name}").__path__[0])
     text = (folder / "README.md").read_text(encoding="utf-8")

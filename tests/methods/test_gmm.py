@@ -1,6 +1,7 @@
 """The GMM loss against hand-computed values, its posterior against scipy, and its properties."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from scipy.stats import norm
 from equipoise.gap.mixture import Mixture
 from equipoise.gap.mixture import posterior_imbalanced as posterior_of_arrays
 from equipoise.gap.scores import gap, true_class_scores
+from equipoise.methods.base import Batch
 from equipoise.methods.gmm import Options
-from equipoise.methods.gmm.method import adaptive_loss, penalty, posterior_imbalanced
+from equipoise.methods.gmm.method import Gmm, adaptive_loss, penalty, posterior_imbalanced
+from equipoise.models.multimodal import Output
 
 MIXTURE = Mixture(means=(0.1, 0.7), variances=(0.01, 0.04), weights=(0.6, 0.4), identifiable=True)
 ABSENT = Mixture(reason="all gaps are equal")
@@ -22,15 +25,56 @@ def t(*values):
 
 
 def hand_posterior(g):
+    """Bayes' rule; in this mixture it rises from a gap of 0.1 on, its least value by the option."""
+    g = max(abs(g), 0.1)
     dense = [0.6 * norm.pdf(g, 0.1, 0.1), 0.4 * norm.pdf(g, 0.7, 0.2)]
     return dense[1] / sum(dense)
 
 
 def test_posterior_is_bayes_rule_with_scipy_densities():
     gaps = np.linspace(0, 1, 21)
-    expected = np.array([hand_posterior(g) for g in gaps])
-    np.testing.assert_allclose(posterior_imbalanced(t(*gaps), MIXTURE), expected, rtol=1e-10)
-    np.testing.assert_allclose(posterior_of_arrays(gaps, MIXTURE), expected, rtol=1e-10)
+    dense = [0.6 * norm.pdf(gaps, 0.1, 0.1), 0.4 * norm.pdf(gaps, 0.7, 0.2)]
+    expected = dense[1] / (dense[0] + dense[1])
+    got = posterior_imbalanced(t(*gaps), MIXTURE, "bayes")
+    np.testing.assert_allclose(got, expected, rtol=1e-10)
+    np.testing.assert_allclose(posterior_of_arrays(gaps, MIXTURE, "bayes"), expected, rtol=1e-10)
+
+
+def test_the_monotone_posterior_is_that_of_the_arrays_of_stage_gap():
+    generator = np.random.default_rng(2)
+    gaps = np.linspace(-1.2, 1.2, 97)
+    for _ in range(50):
+        mixture = Mixture(
+            means=tuple(sorted(generator.uniform(-1, 1, 2))),
+            variances=tuple(generator.uniform(0.02, 0.6, 2) ** 2),
+            weights=(0.3, 0.7),
+            identifiable=True,
+        )
+        got = posterior_imbalanced(t(*gaps), mixture).numpy()
+        np.testing.assert_allclose(got, posterior_of_arrays(gaps, mixture), rtol=1e-9, atol=1e-15)
+        assert (np.diff(got[48:]) >= -1e-12).all()  # from a gap of 0 upwards
+        assert (np.diff(got[48::-1]) >= -1e-12).all()
+
+
+@pytest.mark.parametrize(
+    ("option", "of_stage", "expected"),
+    [(None, "bayes", 0.9868), (None, "monotone", 0.0159), ("bayes", "monotone", 0.9868)],
+)
+def test_the_option_decides_and_null_is_what_stage_gap_did(option, of_stage, expected):
+    """Posteriors of a gap of 0 under the components found in a real run, by scipy."""
+    wide = Mixture((0.148, 0.562), (0.034**2, 0.264**2), (0.7, 0.3), identifiable=True)
+    method = Gmm("adaptive", Options(posterior=option, beta=1.0, lambda1=0.0, heads="probe"))
+    found = SimpleNamespace(
+        mixture=wide, scores="heads", signed=False, posterior=of_stage, subset=np.arange(2)
+    )
+    data = SimpleNamespace(modalities=["a", "v"], splits={"train": np.arange(4)})
+    method.setup(SimpleNamespace(gap=found, data=data, last_epoch=3, first_epoch=2))
+    method.attach(SimpleNamespace(heads={m: torch.nn.Identity() for m in "av"}), {})
+    method.on_epoch_start(2)
+    same = torch.tensor([[0.3, -0.2]])
+    output = Output({"a": same, "v": same}, {}, torch.zeros(1, 2))
+    loss = method.loss(output, Batch({}, torch.tensor([0]), torch.tensor([0])))
+    assert float(loss) == pytest.approx((2 - expected) * math.log(2), rel=2e-3)
 
 
 def test_the_loss_equals_its_formula_worked_out_by_hand():
@@ -123,7 +167,8 @@ def test_posteriors_of_both_components_sum_to_one(mixture):
     if mixture.identifiable:
         dense = [0.6 * norm.pdf(gaps, 0.1, 0.1), 0.4 * norm.pdf(gaps, 0.7, 0.2)]
         balanced = dense[0] / (dense[0] + dense[1])
-        np.testing.assert_allclose(imbalanced.numpy() + balanced, 1, rtol=1e-10)
+        plain = posterior_imbalanced(gaps, mixture, "bayes")
+        np.testing.assert_allclose(plain.numpy() + balanced, 1, rtol=1e-10)
 
 
 def test_scores_and_gaps_by_hand():

@@ -1,5 +1,6 @@
 """LFM: losses, schedules and the gradient of the weight against values worked out here."""
 
+import copy
 import math
 from functools import partial
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ from equipoise.methods.lfm.bilevel import (
     released_signal,
 )
 from equipoise.methods.lfm.method import Lfm
-from equipoise.methods.lfm.schedules import alpha
+from equipoise.methods.lfm.schedules import alpha, fitted
 from equipoise.models import fusion as fusions
 from equipoise.models.multimodal import MultimodalClassifier
 from equipoise.training.loop import Trainer
@@ -345,10 +346,10 @@ def test_the_shortcut_of_the_released_code_is_its_definition(exact):
     data = batch()
     hessian, _, _, outer = dense(net, method, data, 0.5, data)
     first = next(net.parameters())
-    expected = 2 * (hessian @ outer)[: first.numel()].mean()
+    expected = (hessian @ outer)[: first.numel()].mean()
     output = net(data.inputs)
     cls, mm = method._classification(output, data.labels), method._matching(output)
-    got = released_signal(2 * (0.5 * cls + 0.5 * mm), cls, list(net.parameters()))
+    got = released_signal(0.5 * cls + 0.5 * mm, cls, list(net.parameters()))
     torch.testing.assert_close(got, expected)
     method._outer = np.arange(16)
     asked = []
@@ -356,6 +357,84 @@ def test_the_shortcut_of_the_released_code_is_its_definition(exact):
     method._move_as_released(0.1)
     assert asked[0].tolist() == list(range(8))
     assert float(0.5 - method._alpha) == pytest.approx(0.1 * float(expected))
+
+
+def program(net, data, k1, rate):
+    """One call of getAlpha_Learnable, with differences of gradients for the Hessian's product."""
+    parameters = list(net.parameters())
+
+    def gradients(shift):
+        running = {n: b.clone() for n, b in net.named_buffers()}
+        with torch.no_grad():
+            for p, d in zip(parameters, shift, strict=True):
+                p += d
+        z = [net.heads[m](net.encoders[m](data.inputs[m])) for m in ("audio", "video")]
+        p, q = (v.softmax(1) for v in z)
+        m = (p + q) / 2
+        align = sum((m * (m / x).log()).sum(1).mean() for x in (p, q)) / 2
+        cls = nn.functional.cross_entropy((z[0] + z[1]) / 2, data.labels)
+        both = [torch.autograd.grad(v, parameters, retain_graph=True) for v in (cls, align)]
+        with torch.no_grad():
+            for p, d in zip(parameters, shift, strict=True):
+                p -= d
+            for name, value in net.named_buffers():
+                value.copy_(running[name])
+        return both[0], [(1 - k1) * a + k1 * b for a, b in zip(*both, strict=True)]
+
+    cls, _ = gradients([torch.zeros_like(p) for p in parameters])
+    h = 1e-5
+    up, down = (gradients([s * h * g for g in cls])[1] for s in (1, -1))
+    slope = float(((up[0] - down[0]) / (2 * h)).mean())
+    return min(max(k1 - rate * slope, 0.05), 0.95), slope
+
+
+def test_three_epochs_of_the_released_program_move_alpha_as_it_does(exact):
+    """Before the first epoch, too, and then in training mode, which moves running statistics."""
+    net, method = learner("released_code", "late", alpha_rate=1.0, alpha_start=0.5)
+    for m in ("audio", "video"):
+        net.encoders[m] = nn.Sequential(net.encoders[m], nn.BatchNorm1d(3).double())
+    other = copy.deepcopy(net)
+    data = batch(8, seed=3)
+    method._outer, method._inner = np.arange(16), np.arange(16, 32)
+    method.run.first_epoch, method.run.last_epoch = 1, 3
+    method.run.data = SimpleNamespace(ordered=lambda rows, n: iter([data]))
+    k1, found, slopes = 0.5, [], []
+    for epoch in (1, 2, 3):
+        other.train(epoch == 1)
+        k1, slope = program(other, data, k1, 1.0)
+        if epoch == 1:  # the one pass of the program in training mode
+            other(data.inputs)
+        found.append(k1)
+        slopes.append(slope)
+        method.on_epoch_start(epoch)
+        assert float(method._alpha) == pytest.approx(k1, abs=1e-8)
+        torch.testing.assert_close(dict(net.named_buffers()), dict(other.named_buffers()))
+        assert net.training
+        with torch.no_grad():  # some training, of both alike
+            for model_ in (net, other):
+                for p in model_.parameters():
+                    p.mul_(1.1)
+    assert all(abs(s) > 1e-4 for s in slopes)
+    assert found == pytest.approx([0.467556, 0.471707, 0.478703], abs=1e-6)
+
+
+def test_the_polynomial_program_is_not_clipped_and_has_the_factor_two():
+    """1 - k0 worked out in fractions; negative in its epochs 177 to 188, counted from 0."""
+    expected = {0: 0.795376296, 100: 0.460844804, 183: -0.01054039, 199: 0.08401125}
+    for e, value in expected.items():
+        assert fitted(e + 1) == pytest.approx(value, abs=1e-8)
+    assert [e for e in range(200) if fitted(e + 1) < 0] == list(range(177, 189))
+    method = Lfm("released_polynomial", Options())
+    method.run = SimpleNamespace(first_epoch=1, last_epoch=200, device=torch.device("cpu"))
+    method._inner, method._updates = None, 0
+    assert method.on_epoch_start(184).rows is None  # nothing is held out
+    net, data = model("late"), batch()
+    output = net(data.inputs)
+    z = output.modality_logits
+    js = jensen_shannon(z["audio"], z["video"], swapped=True)
+    ce = nn.functional.cross_entropy((z["audio"] + z["video"]) / 2, data.labels)
+    k1 = fitted(184)
+    torch.testing.assert_close(method.loss(output, data), 2 * ((1 - k1) * ce + k1 * js))
 
 
 @pytest.fixture

@@ -30,8 +30,12 @@ def test_joint_loss_by_hand_with_and_without_heads():
     assert float(trained.detach()) == pytest.approx(fused + heads, rel=1e-6)
 
 
-def test_unimodal_gradients_are_those_of_each_modality_alone():
-    net, data = model("late"), batch()
+NAMES = [("video",), ("audio", "video"), ("audio", "image", "video")]
+
+
+@pytest.mark.parametrize("names", NAMES, ids=["1", "2", "3"])
+def test_unimodal_gradients_are_those_of_each_modality_alone(names):
+    net, data = model("late", names), batch(names)
     method = create("unimodal", {})
     method.attach(net, {})
     method.loss(net(data.inputs), data).backward()
@@ -47,10 +51,11 @@ def test_unimodal_gradients_are_those_of_each_modality_alone():
                 assert p.grad is None or not p.grad.any()
 
 
-def test_unimodal_prediction_is_the_mean_of_the_probabilities():
-    net, data = model("late"), batch()
+@pytest.mark.parametrize("names", NAMES, ids=["1", "2", "3"])
+def test_unimodal_prediction_is_the_mean_of_the_probabilities(names):
+    net, data = model("late", names), batch(names)
     output = net(data.inputs)
-    expected = sum(z.softmax(1) for z in output.modality_logits.values()) / 2
+    expected = sum(z.softmax(1) for z in output.modality_logits.values()) / len(names)
     torch.testing.assert_close(output.logits.softmax(1), expected)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from equipoise.errors import UserError
 from equipoise.methods.base import Batch
 from equipoise.methods.mla import Options
 from equipoise.methods.mla.method import (
@@ -18,6 +19,7 @@ from equipoise.methods.mla.method import (
     updated_elementwise,
 )
 from equipoise.models.build import build_model
+from equipoise.models.multimodal import Output
 from equipoise.params import Train
 
 
@@ -83,7 +85,7 @@ LOGITS = {"a": [[2.0, 0.0], [0.0, 0.0]], "b": [[0.5, 0.0], [0.0, 3.0]]}
 
 def test_entropy_fusion_is_the_sum_of_its_definition():
     stacked = torch.tensor(list(LOGITS.values()), dtype=torch.float64)
-    weights, whole = entropy_weights(stacked), fused(dict(zip("ab", stacked, strict=True)), True)
+    weights, whole = entropy_weights(stacked), fused(dict(zip("ab", stacked, strict=True)), None)
     for i in range(2):
         entropies = []
         for m in range(2):
@@ -97,9 +99,10 @@ def test_entropy_fusion_is_the_sum_of_its_definition():
             whole[i], sum(w * stacked[m, i].numpy() for m, w in enumerate(expected))
         )
     assert weights[0, 0] > weights[1, 0] and weights[0, 1] < weights[1, 1]  # the surer one
-    turned = fused({"b": stacked[1], "a": stacked[0]}, True)
+    turned = fused({"b": stacked[1], "a": stacked[0]}, None)
     np.testing.assert_allclose(turned, whole)
-    np.testing.assert_allclose(fused(dict(zip("ab", stacked, strict=True)), False), stacked.mean(0))
+    fixed = fused(dict(zip("ab", stacked, strict=True)), {"a": 3, "b": 1})
+    np.testing.assert_allclose(fixed, 0.75 * stacked[0] + 0.25 * stacked[1])
 
 
 def test_certain_and_single_modalities():
@@ -108,7 +111,45 @@ def test_certain_and_single_modalities():
     assert weights.sum().item() == pytest.approx(1)
     assert (weights[0] / weights[1]).item() == pytest.approx(2)  # exp(log 2 - 0)
     alone = certain[0]
-    assert torch.equal(fused({"a": alone}, True), alone)
+    assert torch.equal(fused({"a": alone}, None), alone)
+
+
+def weights_of(variant, names=("audio", "video"), **options):
+    """Weights in the prediction: the answer to logits 1 of one modality, 0 of the others."""
+    method = Mla(variant, Options(**options))
+    model = SimpleNamespace(modalities=list(names), heads={m: torch.nn.Identity() for m in names})
+    method.attach(model, {})
+    found = []
+    for one in names:
+        logits = {m: torch.full((1, 2), float(m == one)) for m in names}
+        found.append(float(method.predict(Output({}, logits, torch.zeros(1, 2))).logits[0, 0]))
+    return found
+
+
+def test_fixed_weights_are_those_of_the_program_as_it_runs_itself():
+    for variant in ("released_code", "released_projection"):
+        assert weights_of(variant) == pytest.approx([0.55, 0.45])
+        three = ("audio", "text", "video")
+        assert weights_of(variant, three) == pytest.approx([1 / 3] * 3)
+        given = {"audio": 0.35, "text": 0.4, "video": 0.25}
+        assert weights_of(variant, three, weights=given) == pytest.approx([0.35, 0.4, 0.25])
+    # Flat logits: all entropies are the same.
+    assert weights_of("paper") == weights_of("released_code", dynamic=True) == [0.5, 0.5]
+    assert weights_of("paper", dynamic=False, weights={"audio": 1, "video": 3}) == [0.25, 0.75]
+    with pytest.raises(UserError, match="mla: weights must name audio, video"):
+        weights_of("paper", weights={"audio": 1})
+
+
+def test_three_modalities_by_hand_in_either_order():
+    logits = {m: torch.tensor([[z, 0.0]]).double() for m, z in (("a", 2.0), ("b", 0.5), ("c", 0.0))}
+    raw = []
+    for z in (2.0, 0.5, 0.0):
+        p = 1 / (1 + math.exp(-z))
+        raw.append(math.exp(p * math.log(p) + (1 - p) * math.log(1 - p)))
+    expected = sum(r * z for r, z in zip(raw, (2.0, 0.5, 0.0), strict=True)) / sum(raw)
+    for names in ("abc", "cab"):
+        got = fused({m: logits[m] for m in names}, None)
+        assert float(got[0, 0]) == pytest.approx(expected)
 
 
 SHAPES = {"audio": (9, 8), "video": (2, 12, 12, 3)}
@@ -151,7 +192,7 @@ def test_one_head_is_shared_and_attaching_again_changes_nothing():
 
 
 @pytest.mark.parametrize("normalise", [False, True])
-@pytest.mark.parametrize("variant", ["paper", "released_code"])
+@pytest.mark.parametrize("variant", ["paper", "released_code", "released_projection"])
 def test_two_steps_of_the_head_by_hand(variant, normalise):
     """The gradient of softmax regression, the projection and the step are worked out in numpy."""
     method, model = plugin(variant, normalise=normalise)
@@ -177,7 +218,7 @@ def test_two_steps_of_the_head_by_hand(variant, normalise):
             y = np.eye(3)[one.labels.numpy()]
             losses.append(-np.log((p * y).sum(1)).mean())
             gradient = (p - y).T @ made[m] / 4
-            if step or m == "video":
+            if variant != "released_code" and (step or m == "video"):
                 r = made[m].mean(0)
                 gain = projection @ r
                 below = r @ gain if variant == "paper" else np.outer(gain, r)

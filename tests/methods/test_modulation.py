@@ -14,7 +14,22 @@ from equipoise.params import Train
 from equipoise.training.loop import Trainer
 from equipoise.training.run import Run, make_optimizer
 
-NAMES = ("ogm", "mmcosine", "mmpareto", "agm", "pmr")
+NAMES = (
+    "ogm",
+    "mmcosine",
+    "mmpareto",
+    "agm",
+    "pmr",
+    "tcmax",
+    "dgl",
+    "arl",
+    "inforeg",
+    "amss",
+    "mnl",
+    "cml",
+    "mbsd",
+    "simbamm",
+)
 WAITS = ("item", "tolist", "numpy", "cpu", "__bool__", "__float__", "__int__", "nonzero")
 
 
@@ -48,7 +63,7 @@ def test_scaling_skips_parameters_without_gradient():
 
 
 @pytest.mark.parametrize("strong", ["image", "text"])
-@pytest.mark.parametrize(("key", "options"), [("ogm-ogm", {}), ("agm", {"clip": None})])
+@pytest.mark.parametrize(("key", "options"), [("ogm-ogm", {}), ("agm", {"clip": 0})])
 def test_a_convolution_and_a_transformer_are_scaled_as_a_whole_and_nothing_else(
     key, options, strong
 ):

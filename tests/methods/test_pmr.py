@@ -8,11 +8,14 @@ import torch
 import toy_data
 from scipy.stats import entropy
 
+from equipoise.methods.pmr import Options
 from equipoise.methods.pmr.method import (
     Pmr,
     class_sums,
+    grades,
     mean_entropy,
     moved,
+    part_of_batches,
     prototype_logits,
     rebalance_loss,
     sample_of_each_class,
@@ -69,29 +72,61 @@ def test_entropy_is_that_of_scipy_and_of_equal_logits_log_c():
     assert float(mean_entropy(torch.zeros(2, 5))) == pytest.approx(math.log(5))
 
 
-def by_hand(logits, labels, alpha, mu):
+def by_hand(logits, labels, alpha, mu, graded):
     probabilities = {m: z.detach().softmax(1).numpy() for m, z in logits.items()}
     rows = range(len(labels))
     score = {m: sum(p[i, labels[i]] for i in rows) for m, p in probabilities.items()}
     total = 0.0
     for m, p in probabilities.items():
         rho = score[m] / np.mean([s for other, s in score.items() if other != m])
-        if rho < 1:
-            total += alpha * np.mean([-math.log(p[i, labels[i]]) for i in rows])
-        if rho > 1:
-            total -= mu * np.mean([entropy(p[i]) for i in rows])
+        pull, spread = min(max(1 / rho - 1, 0), 1), min(max(rho - 1, 0), 1)
+        if not graded:
+            pull, spread = float(rho < 1), float(rho > 1)
+        total += alpha * pull * np.mean([-math.log(p[i, labels[i]]) for i in rows])
+        total -= mu * spread * np.mean([entropy(p[i]) for i in rows])
     return total
 
 
+@pytest.mark.parametrize("graded", [True, False])
 @pytest.mark.parametrize("names", ["av", "avi"])
-def test_the_loss_equals_its_formula_whatever_the_order_of_modalities(names):
+def test_the_loss_equals_its_formula_whatever_the_order_of_modalities(names, graded):
     labels = torch.tensor([0, 1, 2, 1])
     logits = {m: 2 * drawn(4, 3, seed=i) for i, m in enumerate(names)}
-    loss, _ = rebalance_loss(logits, labels, 0.7, 0.3)
-    assert float(loss) == pytest.approx(by_hand(logits, labels, 0.7, 0.3), rel=1e-10)
-    swapped, _ = rebalance_loss({m: logits[m] for m in names[::-1]}, labels, 0.7, 0.3)
+    loss, _ = rebalance_loss(logits, labels, 0.7, 0.3, graded)
+    expected = by_hand(logits, labels, 0.7, 0.3, graded)
+    assert float(loss) == pytest.approx(expected, rel=1e-10) and expected
+    swapped, _ = rebalance_loss({m: logits[m] for m in names[::-1]}, labels, 0.7, 0.3, graded)
     torch.testing.assert_close(swapped, loss)
-    assert not rebalance_loss(logits, labels, 0.0, 0.0)[0]
+    assert not rebalance_loss(logits, labels, 0.0, 0.0, graded)[0]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "pull", "spread"),
+    [
+        (0.985, 0.01522843, 0),
+        (0.86, 0.1627907, 0),
+        (0.5, 1, 0),
+        (0.2, 1, 0),
+        (1, 0, 0),
+        (1.015, 0, 0.015),
+        (1.6, 0, 0.6),
+        (4, 0, 1),
+    ],
+)
+def test_grades_by_hand(ratio, pull, spread):
+    """1/0.985 - 1 and so on; the released code has 1 for any weaker modality."""
+    rho = torch.tensor(ratio, dtype=torch.float64)
+    assert [float(v) for v in grades(rho, True)] == pytest.approx([pull, spread], abs=1e-7)
+    assert [float(v) for v in grades(rho, False)] == [float(ratio < 1), float(ratio > 1)]
+
+
+def test_a_part_of_the_batches_is_whole_batches_and_one_at_least():
+    order = np.random.default_rng(0).permutation(100)
+    assert part_of_batches(order, 3, 0.1).tolist() == sorted(order[:9])  # 34 batches: 3
+    assert part_of_batches(order, 64, 0.1).tolist() == sorted(order[:64])  # 2 batches: none, so 1
+    assert part_of_batches(order, 30, 1.0).tolist() == list(range(100))
+    for batches in range(1, 300):  # as batches // 10
+        assert len(part_of_batches(np.arange(batches), 1, 0.1)) == max(1, batches // 10)
 
 
 def test_equally_good_modalities_cost_nothing():
@@ -115,7 +150,7 @@ def test_the_weaker_is_pulled_to_its_class_and_the_stronger_to_higher_entropy():
     cross = torch.nn.functional.cross_entropy
     assert cross(after["weak"], labels) < cross(before["weak"], labels)
     assert mean_entropy(after["strong"]) > mean_entropy(before["strong"])
-    alone, _ = rebalance_loss(before, labels, 1.0, 0.0)
+    alone, _ = rebalance_loss(before, labels, 1.0, 0.0, graded=False)
     assert float(alone.detach()) == pytest.approx(float(cross(before["weak"], labels).detach()))
 
 
@@ -131,11 +166,14 @@ def test_a_part_of_the_samples_has_every_class():
 
 
 @pytest.mark.parametrize(
-    ("key", "weights"),
-    [("pmr", [0.5, 0.5, 0.0, 0.0]), ("pmr-released_code", [0.0] * 4)],
+    ("key", "options", "terms"),
+    [
+        ("pmr", {"mu": 0.5, "entropy_epochs": 2}, [(1, 0.5), (1, 0.5), (1, 0), (1, 0)]),
+        ("pmr-released_code", {"mu": 0.5, "to_epoch": 3, "fraction": 1.0}, [(1, 0)] * 3 + [(0, 0)]),
+    ],
 )
 def test_the_prototypes_of_the_first_epoch_are_the_class_means_and_later_ones_move(
-    key, weights, tmp_path, monkeypatch
+    key, options, terms, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
@@ -151,15 +189,22 @@ def test_the_prototypes_of_the_first_epoch_are_the_class_means_and_later_ones_mo
             m: np.stack([h[labels == k].mean(axis=0) for k in range(3)])
             for m, h in found.features.items()
         }
-        seen.append((means, {m: c.numpy().copy() for m, c in self._prototypes.items()}, self._mu))
+        prototypes = {m: c.numpy().copy() for m, c in self._prototypes.items()}
+        seen.append((means, prototypes, (self._alpha, self._mu)))
         return plan
 
     monkeypatch.setattr(Pmr, "on_epoch_start", watched)
-    toy_data.run_train(key, {"momentum": 0.3, "mu": 0.5, "entropy_epochs": 2})
+    toy_data.run_train(key, {"momentum": 0.3, **options})
     expected = seen[0][0]
-    for i, (means, prototypes, _) in enumerate(seen):
+    for t, (means, prototypes, _) in enumerate(seen, start=1):
+        anew = t == 1 or (t == 2 and key == "pmr-released_code")
         for m in means:
-            if i:
-                expected[m] = 0.3 * expected[m] + 0.7 * means[m]
+            expected[m] = means[m] if anew else 0.3 * expected[m] + 0.7 * means[m]
             np.testing.assert_allclose(prototypes[m], expected[m], rtol=1e-4, atol=1e-5)
-    assert [mu for _, _, mu in seen] == weights
+    assert [term for _, _, term in seen] == terms
+
+
+def test_the_released_code_has_a_tenth_of_the_batches_and_ends_after_101_epochs():
+    for variant, fraction, last in (("paper", 1.0, None), ("released_code", 0.1, 101)):
+        method = Pmr(variant, Options())
+        assert (method._fraction, method._last) == (fraction, last)

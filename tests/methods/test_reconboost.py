@@ -43,7 +43,7 @@ def test_the_boosting_loss_is_the_sum_of_its_definition():
             y = float(c == label)
             total += -5.0 * y * math.log(p[c]) + 1.5 * y * known[c] * math.log(p[c])
     got = boosting_loss(t(LOGITS), t(OTHERS), torch.tensor(LABELS), 5.0, 1.5)
-    assert float(got) == pytest.approx(total / 2, rel=1e-12)
+    assert float(got) == pytest.approx(total / (2 * 3), rel=1e-12)  # the mean over classes, too
 
 
 def test_its_gradient_is_the_residual_weighted_by_what_the_others_do_not_know():
@@ -53,7 +53,7 @@ def test_its_gradient_is_the_residual_weighted_by_what_the_others_do_not_know():
     for i, (row, other, label) in enumerate(zip(LOGITS, OTHERS, LABELS, strict=True)):
         p, known = softmax(row), softmax(other)[label]
         residual = [float(c == label) - p[c] for c in range(3)]
-        expected = [-(5.0 - 1.5 * known) * r / 2 for r in residual]
+        expected = [-(5.0 - 1.5 * known) * r / (2 * 3) for r in residual]
         np.testing.assert_allclose(logits.grad[i].numpy(), expected, rtol=1e-12)
 
 
@@ -62,7 +62,8 @@ def test_samples_that_the_ensemble_knows_weigh_less():
     boosting_loss(logits, t([[4.0, -4.0], [-4.0, 4.0]]), labels, 5.0, 1.0).backward()
     assert logits.grad[0].abs().sum() < logits.grad[1].abs().sum()
     plain = torch.nn.functional.cross_entropy(logits, labels)
-    assert boosting_loss(logits, logits, labels, 1.0, 0.0).item() == pytest.approx(plain.item())
+    half = plain.item() / 2
+    assert boosting_loss(logits, logits, labels, 1.0, 0.0).item() == pytest.approx(half)
 
 
 def test_agreement_is_the_mean_squared_difference_of_probabilities():
@@ -100,17 +101,66 @@ def test_the_ensemble_is_a_sum_in_any_order_and_a_uniform_guess_at_first():
 SHAPES = {"audio": (9, 8), "video": (2, 12, 12, 3)}
 
 
+def test_an_ensemble_of_nobody_knows_everything_in_the_released_code():
+    """-(w1 - w2) log p / C: the softmax over one column is 1."""
+    expected = sum(
+        -(5.0 - 1.5) * math.log(softmax(row)[label]) / 3
+        for row, label in zip(LOGITS, LABELS, strict=True)
+    )
+    got = boosting_loss(t(LOGITS), None, torch.tensor(LABELS), 5.0, 1.5)
+    assert float(got) == pytest.approx(expected / 2, rel=1e-12)
+
+
+def test_the_released_loss_of_a_first_and_a_later_stage_written_down():
+    """Numbers of numpy, from logits that the shared head passes on and a learnt factor of 2."""
+    method = Reconboost("released_code", Options(boost_epochs=1, joint_epochs=1))
+    heads = torch.nn.ModuleDict({"a": torch.nn.Linear(3, 3)})
+    model = SimpleNamespace(modalities=["a", "b"], heads=heads, width=3)
+    model.extras = torch.nn.ModuleDict()
+    method.attach(model, {})
+    assert [p.shape for p in model.extras["head"].parameters()] == [
+        (256, 3), (256,), (3, 256), (3,)
+    ]  # fmt: skip
+    model.extras["head"] = torch.nn.Identity()
+    model.extras["rate"] = torch.nn.ParameterList([torch.tensor(2.0, dtype=torch.float64)])
+    added = []
+    method.setup(SimpleNamespace(first_epoch=1, add_parameters=lambda p: added.extend(p)))
+    assert len(added) == 1
+    output = Output({"a": t(LOGITS), "b": t(OTHERS)}, {}, t(LOGITS))
+    batch = Batch({}, torch.tensor(LABELS), torch.arange(2))
+
+    def log_p(z):
+        z = np.array(z)
+        return (z - np.log(np.exp(z).sum(1, keepdims=True)))[[0, 1], LABELS]
+
+    a, b = np.array(LOGITS), np.array(OTHERS)
+    p_a, p_b = (np.exp(z) / np.exp(z).sum(1, keepdims=True) for z in (a, b))
+    known = np.exp(log_p(2 * a))
+    expected = [
+        -(4 * log_p(a)).mean() / 3,
+        -log_p(2 * a).mean(),
+        -((5 - known) * log_p(b)).mean() / 3 + 0.5 * ((p_b - p_a) ** 2).mean(),
+        -log_p(2 * (a + b)).mean(),
+    ]
+    found = []
+    for epoch in (1, 2, 3, 4):
+        method.on_epoch_start(epoch)
+        found.append(float(method.loss(output, batch).detach()))
+    assert found == pytest.approx(expected, rel=1e-10)
+    assert found == pytest.approx([3.310729, 4.171752, 1.056381, 2.625387], abs=1e-6)
+
+
 def plugin(variant, **options):
     torch.manual_seed(0)
     names = {"audio": "conv_spectrogram", "video": "conv_frames"}
     method = Reconboost(variant, Options(boost_epochs=1, joint_epochs=1, **options))
     model = build_model(SHAPES, names, method.fusion("concat"), 4, 3)
     method.attach(model, {})
-    method.setup(SimpleNamespace(model=model, first_epoch=3))
+    method.setup(SimpleNamespace(model=model, first_epoch=3, add_parameters=lambda p: None))
     return method, model
 
 
-def learnt(method, model, epoch):
+def learnt(method, model, epoch, own_heads=True):
     """Return which groups of parameters a step of this epoch gives gradients to."""
     phase = method.on_epoch_start(epoch).phase
     torch.manual_seed(1)
@@ -123,7 +173,9 @@ def learnt(method, model, epoch):
     found = {m for m, p in groups.encoders.items() if all(v.grad is not None for v in p)}
     heads = {m for m, p in groups.heads.items() if all(v.grad is not None for v in p)}
     partly = {n.split(".")[1] for n, p in model.named_parameters() if p.grad is not None}
-    assert found == heads == partly
+    shared = {n.split(".")[1] for n, _ in model.named_parameters() if n.startswith("extras.")}
+    assert found == (heads if own_heads else partly - shared)
+    assert own_heads == (found == partly) and own_heads == bool(heads)
     return phase, found, loss
 
 
@@ -140,8 +192,9 @@ def test_agreement_teaches_in_the_paper_and_is_only_a_number_in_the_released_cod
     for variant in ("paper", "released_code"):
         for weight in (0.0, 10.0):
             method, model = plugin(variant, agreement=weight)
-            loss = learnt(method, model, 5)[2]
-            gradients[variant, weight] = loss.item(), model.heads["video"].weight.grad
+            loss = learnt(method, model, 5, variant == "paper")[2]
+            encoder = model.groups().encoders["video"]
+            gradients[variant, weight] = loss.item(), encoder[0].grad
     for variant in ("paper", "released_code"):
         assert gradients[variant, 10.0][0] > gradients[variant, 0.0][0]
     code, paper = (
@@ -162,7 +215,7 @@ def test_the_plugin_takes_the_others_for_the_ensemble_and_the_one_before_to_agre
     for row, third, label in zip(LOGITS, OTHERS, LABELS, strict=True):
         first = [2 * v for v in row]
         known = softmax([u + v for u, v in zip(first, third, strict=True)])[label]
-        expected -= (5.0 - known) * math.log(softmax(row)[label]) / 2
+        expected -= (5.0 - known) * math.log(softmax(row)[label]) / (2 * 3)
         pairs = zip(softmax(row), softmax(first), strict=True)
         expected += 0.5 * sum((u - v) ** 2 for u, v in pairs) / 6
     assert method.loss(Output({}, logits, t(LOGITS)), batch).item() == pytest.approx(expected)

@@ -11,7 +11,7 @@ from equipoise.models.card import read_card
         (b'{"stage": "train",', "model.json: Invalid JSON: "),
         (b"\xff\xfe\x00", "model.json: not UTF-8 text"),
         (b"[]", "model.json: Input should be an object"),
-        (b'{"schema_version": 2}', "model.json: schema_version: Input should be 1"),
+        (b'{"schema_version": 1}', "model.json: schema_version: Input should be 2"),
         (None, "model.json: no such file"),
     ],
 )

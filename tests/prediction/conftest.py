@@ -8,12 +8,17 @@ import pytest
 import toy_data
 
 from equipoise import files, layout
-from equipoise.params import AudioSettings, Evaluate, Extract, Split, VideoSettings
-from equipoise.stages import evaluate, extract, split
+from equipoise.params import EmbedJob, Evaluate, Extract, ExtractJob, Split
+from equipoise.stages import embed, evaluate, extract, split
 from equipoise.stages.job import Job
 
-#: Not the defaults: arrays decoded with those would not fit the model.
-SETTINGS = Extract(video=VideoSettings(frames=3, size=16), audio=AudioSettings(seconds=0.2))
+SETTINGS = ExtractJob(
+    extract=Extract(),
+    modalities={
+        "video": {"kind": "frames", "column": "video", "pick": {"even": 3}, "size": 16},
+        "audio": {"kind": "sound", "column": "audio", "rate": 8000, "seconds": 0.2, "hop": 128},
+    },
+)
 SOURCES = ["plain.mp4", "plain.flv", "numbered.mkv", "plain.mkv"]
 
 
@@ -45,6 +50,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, clips: Path) -> SimpleName
         write_data(clips)
         extract.run(Job("extract", "toy", threads=2), SETTINGS)
         split.run(Job("split", "toy"), Split())
+        embed.run(Job("embed", "toy"), EmbedJob(encoders={}))
         toy_data.run_train("joint")
         evaluate.run(toy_data.job("evaluate", "joint"), Evaluate())
         with layout.evaluate("toy", "joint", "0")["predictions"].open(newline="") as file:

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from equipoise.errors import UserError
-from equipoise.media import sample
-from equipoise.models.inputs import affine, prepare
+from equipoise.modalities import sample
 from equipoise.prediction import predict, run
 from equipoise.store.features import FeatureStore
 from equipoise.training import inference
+from equipoise.training.streams import Streams
 
 
 def test_a_test_clip_gets_what_stage_evaluate_said(model, trained):
@@ -27,8 +27,10 @@ def test_a_test_clip_gets_what_stage_evaluate_said(model, trained):
             column = "predicted" if name == "fused" else f"predicted_{name}"
             assert values.sum() == pytest.approx(1)
             assert "ab"[values.argmax()] == row[column]
-    # plain.mp4 and plain.mkv hold the same streams; the others are told apart
-    assert len({f"{clip.probabilities['fused'][0]:.4f}" for clip in found}) == 3
+    mp4, flv, numbered, mkv = (clip.probabilities for clip in found)
+    assert len({f"{clip['fused'][0]:.4f}" for clip in (mp4, flv, numbered)}) == 3
+    # The same picture; some versions of ffmpeg do not cut what AAC adds at the end of an .mp4.
+    np.testing.assert_allclose(mkv["video"], mp4["video"], atol=1e-5)
     assert list(Path.cwd().iterdir()) == []
 
 
@@ -70,10 +72,11 @@ def test_a_missing_modality_is_left_out_and_the_order_kept(model, clips):
 def test_the_model_reads_only_what_is_there(model, clips):
     loaded = inference.load_model(model)
     (clip,) = run_ = predict(model, [clips / "tone.wav"], device="cpu")
-    stored = sample.decode({"audio": clips / "tone.wav"}, run_.settings)["audio"]
-    scale = affine(loaded.card.modalities["audio"].normalisation, torch.device("cpu"))
+    reading = sample.read_sample(run_.readers, {"audio": clips / "tone.wav"})["audio"]
+    streams = Streams.of_card(loaded.card.modalities, torch.device("cpu"))
+    inputs = streams.prepare({"audio": torch.from_numpy(reading.array)[None]})
     with torch.no_grad():
-        heard = loaded.model.encoders["audio"](prepare(torch.from_numpy(stored)[None], *scale))
+        heard = loaded.model.encoders["audio"](inputs["audio"])
         joined = torch.cat([heard, torch.zeros_like(heard)], dim=1)
         expected = loaded.model.fusion.classifier(joined).softmax(1)[0]
     np.testing.assert_allclose(clip.probabilities["fused"], expected.numpy(), atol=1e-6)
@@ -86,7 +89,7 @@ def test_a_clip_that_cannot_be_predicted_does_not_stop_the_others(model, clips, 
     paths = [broken, clips / "still.png", text, clips / "plain.mp4"]
     errors = [clip.error for clip in predict(model, paths, device="cpu", batch_size=2)]
     assert [bool(error) for error in errors] == [True, True, True, False]
-    assert errors[1] == "the model reads audio, video; the clip has image"
+    assert errors[1] == "the model reads audio, video; the clip has nothing of it"
     assert not any("\n" in error for error in errors)
 
 
@@ -112,19 +115,19 @@ def test_cells_of_a_manifest_may_be_empty_and_files_be_missing(model, clips, tmp
         "far": ["audio"],
         "silent": ["video"],
     }
-    assert found["none"].error == "the model reads audio, video; the clip has no file"
+    assert found["none"].error == "the model reads audio, video; the clip has nothing of it"
     assert found["gone"].error == "audio: cannot be read: No such file or directory"
     assert sum(bool(clip.error) for clip in found.values()) == 2
 
 
 def test_sound_that_is_no_number_spoils_its_own_clip_only(model, clips, monkeypatch):
-    def spoiled(paths, settings):
-        arrays = sample.decode_present(paths, settings)
-        if paths["audio"].name == "plain.mkv":
-            arrays["audio"] = np.full_like(arrays["audio"], np.nan)
-        return arrays
+    def spoiled(readers, sources):
+        readings = sample.read_present(readers, sources)
+        if sources["audio"].name == "plain.mkv":
+            readings["audio"].array[:] = np.nan
+        return readings
 
-    monkeypatch.setattr(run, "decode_present", spoiled)
+    monkeypatch.setattr(run, "read_present", spoiled)
     paths = [clips / "plain.mp4", clips / "plain.mkv", clips / "plain.flv"]
     found = list(predict(model, paths, device="cpu"))
     assert [bool(clip.error) for clip in found] == [False, True, False]
@@ -134,11 +137,11 @@ def test_sound_that_is_no_number_spoils_its_own_clip_only(model, clips, monkeypa
 def test_one_batch_is_in_memory(model, clips, monkeypatch):
     begun = []
 
-    def decode(paths, settings):
-        begun.append(paths)
-        return sample.decode_present(paths, settings)
+    def read(readers, sources):
+        begun.append(sources)
+        return sample.read_present(readers, sources)
 
-    monkeypatch.setattr(run, "decode_present", decode)
+    monkeypatch.setattr(run, "read_present", read)
     names = ["plain.mp4", "plain.mkv", "plain.flv", "numbered.mkv", "ntsc.mkv"]
     found = iter(predict(model, [clips / name for name in names], device="cpu", batch_size=2))
     next(found)
@@ -152,6 +155,12 @@ def card(model, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+def table(model, **changes):
+    modalities = json.loads((model / "model.json").read_text())["modalities"]
+    modalities["audio"]["table"] |= changes
+    card(model, modalities=modalities)
+
+
 FAULTS = {
     "no such folder; --model is": lambda m: m.rename(m.with_name("elsewhere")),
     "model.json: no such file": lambda m: (m / "model.json").unlink(),
@@ -159,8 +168,9 @@ FAULTS = {
     "model.safetensors: no such file": lambda m: (m / "model.safetensors").unlink(),
     "model.safetensors: sha256 differs": lambda m: (m / "model.safetensors").write_bytes(b"0"),
     "unknown method 'joynt'; did you mean 'joint'": lambda m: card(m, method="joynt"),
-    "extract: vidio: unknown key; did you mean 'video'": lambda m: card(m, extract={"vidio": {}}),
-    "extract gives audio the shape": lambda m: card(m, extract={"audio": {"seconds": 1.0}}),
+    "rat: unknown key; did you mean 'rate'": lambda m: table(m, rat=8000),
+    "unknown kind 'sond'; did you mean 'sound'": lambda m: table(m, kind="sond"),
+    "the settings give audio the shape": lambda m: table(m, seconds=1.0),
 }
 
 
@@ -170,14 +180,6 @@ def test_a_model_that_cannot_be_used_is_one_line(message, model, clips):
     with pytest.raises(UserError) as error:
         predict(model, [clips / "plain.mp4"])
     assert message in str(error.value) and "\n" not in str(error.value)
-
-
-def test_a_modality_that_no_media_hold_is_refused(model):
-    loaded = inference.load_model(model).card
-    modalities = {"audio": loaded.modalities["audio"], "touch": loaded.modalities["video"]}
-    changed = loaded.model_copy(update={"modalities": modalities})
-    with pytest.raises(UserError, match="'touch' is not decoded from media"):
-        run._settings(changed, model / "model.json")
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99"])

@@ -1,11 +1,15 @@
 """From paths to clips."""
 
+from pathlib import Path
+
 import pytest
 
+from equipoise.data.manifest import Column
 from equipoise.errors import UserError
-from equipoise.prediction.inputs import Clip, find_clips
+from equipoise.prediction.inputs import Clip, Wanted, find_clips
 
-BOTH = ["audio", "video"]
+BOTH = {"audio": Wanted("sound", Column("audio")), "video": Wanted("frames", Column("video"))}
+IMAGE = {"photo": Wanted("image", Column("image"))}
 
 
 def touch(folder, *names):
@@ -15,14 +19,39 @@ def touch(folder, *names):
         path.write_bytes(b"x")
 
 
-def test_files_serve_picture_and_sound_and_stills_serve_image(tmp_path):
-    touch(tmp_path, "b.mp4", "a.JPG", "unusual.xyz")
-    paths = [tmp_path / name for name in ("b.mp4", "a.JPG", "unusual.xyz")]
+def test_files_serve_the_modalities_whose_kind_reads_them(tmp_path):
+    touch(tmp_path, "b.mp4", "a.JPG", "c.wav", "unusual.xyz")
+    paths = [tmp_path / name for name in ("b.mp4", "a.JPG", "c.wav", "unusual.xyz")]
     assert find_clips(paths, BOTH) == [
         Clip(str(paths[0]), {"video": paths[0], "audio": paths[0]}),
-        Clip(str(paths[1]), {"image": paths[1]}),
-        Clip(str(paths[2]), {"video": paths[2], "audio": paths[2]}),
+        Clip(str(paths[1]), {}),
+        Clip(str(paths[2]), {"audio": paths[2]}),
+        Clip(str(paths[3]), {"video": paths[3], "audio": paths[3]}),
     ]
+    assert find_clips(paths[1:2], BOTH | IMAGE) == [Clip(str(paths[1]), {"photo": paths[1]})]
+
+
+def test_a_file_that_could_be_of_two_cameras_needs_a_table(tmp_path):
+    touch(tmp_path, "b.mp4")
+    left = {"left": Wanted("frames", Column("l")), "right": Wanted("frames", Column("r"))}
+    with pytest.raises(UserError, match=r"several modalities of kind frames \(l, r\); name their"):
+        find_clips([tmp_path / "b.mp4"], left)
+    same = {"left": Wanted("frames", Column("l")), "flow": Wanted("frames", Column("l"))}
+    (clip,) = find_clips([tmp_path / "b.mp4"], same)
+    assert list(clip.sources) == ["left", "flow"]
+
+
+def test_what_is_given_goes_with_every_path_or_is_the_sample(tmp_path):
+    touch(tmp_path, "b.mp4")
+    model = BOTH | {"words": Wanted("text", Column("words", inline=True))}
+    given = {"words": "a = b", "audio": "x.wav"}
+    (clip,) = find_clips([tmp_path / "b.mp4"], model, given)
+    video = {"video": tmp_path / "b.mp4"}
+    assert clip.sources == {**video, "words": "a = b", "audio": Path("x.wav")}
+    (clip,) = find_clips([], model, given)
+    assert clip.sources == {"words": "a = b", "audio": Path("x.wav")}
+    with pytest.raises(UserError, match="no such modality; did you mean 'words'"):
+        find_clips([], model, {"word": "x"})
 
 
 def test_a_folder_means_the_media_below_it(tmp_path, caplog):
@@ -30,7 +59,7 @@ def test_a_folder_means_the_media_below_it(tmp_path, caplog):
     found = find_clips([tmp_path / "d"], BOTH)
     ids = [str(tmp_path / "d" / name) for name in ("sub/y.WAV", "z.mp4")]
     assert [clip.sample_id for clip in found] == ids
-    assert "1 file(s) without the suffix of media" in caplog.text
+    assert "1 file(s) without such a suffix" in caplog.text
 
 
 def test_what_is_named_twice_comes_once(tmp_path):
@@ -52,8 +81,8 @@ def test_a_folder_with_a_manifest_means_the_manifest(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sample_id,image\na,a.png\n", "names files of image, but the model reads audio, video"),
-        ("sample_id,label\na,b\n", "no column names media"),
+        ("sample_id,image\na,a.png\n", "no column of a modality; add one of audio, video"),
+        ("sample_id,label\na,b\n", "no column of a modality"),
         ("sample,audio\na,a.wav\n", "column 'sample_id' is missing; did you mean 'sample'"),
         ("sample_id,audio\na,a.wav\na,b.wav\n", "row 3: sample_id 'a' is already used in row 2"),
         ("sample_id,audio\n,a.wav\n", "row 2: sample_id is empty"),
@@ -80,5 +109,5 @@ def test_nothing_to_predict(tmp_path):
     with pytest.raises(UserError, match="gone: no such file or folder"):
         find_clips([tmp_path / "gone"], BOTH)
     touch(tmp_path, "d/notes.txt")
-    with pytest.raises(UserError, match="no file in it has the suffix of media"):
+    with pytest.raises(UserError, match="no file in it has a suffix that the model reads"):
         find_clips([tmp_path / "d"], BOTH)

@@ -28,7 +28,7 @@ def test_every_stage_of_the_keypad_pipeline_runs_where_it_should(on_cluster):
             assert "TresPerJob" not in record, stage
             assert (stage["node"], stage["gpu"]) == ("cpu01", ""), stage
         else:
-            assert stage["stage"] in {"search", "compare", "track"}
+            assert stage["stage"] in {"embed", "search", "compare", "track"}
             assert stage["job"] == "", "no Slurm job for what is done in a moment"
     # One Slurm job each: download; extract and split; warmup and gap; train and evaluate, twice.
     together = {}

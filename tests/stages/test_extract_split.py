@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,20 +16,35 @@ import pytest
 
 from equipoise import files, layout
 from equipoise.errors import UserError
-from equipoise.media.sample import decode
-from equipoise.params import AudioSettings, Extract, Split, VideoSettings
+from equipoise.modalities.base import readers
+from equipoise.modalities.sample import read_sample
+from equipoise.params import Extract, ExtractJob, Split
 from equipoise.stages import extract, split
 from equipoise.stages.job import Job
 from equipoise.store import shards
 from equipoise.store.features import FeatureStore
 
 JOB = Job("extract", "toy", threads=2)
-SETTINGS = Extract(
-    video=VideoSettings(frames=3, size=16),
-    audio=AudioSettings(seconds=0.2),
-    shard_rows=5,
-    max_reject_fraction=0.2,
-)
+TABLES = {
+    "video": {"kind": "frames", "column": "video", "pick": {"even": 3}, "size": 16},
+    "audio": {"kind": "sound", "column": "audio", "rate": 8000, "seconds": 0.2, "hop": 128},
+}
+
+
+def settings(tables=TABLES, **extract):
+    values = {"shard_rows": 5, "max_reject_fraction": 0.2, **extract}
+    return ExtractJob(extract=Extract(**values), modalities=tables)
+
+
+SETTINGS = settings()
+
+
+def decode(sources):
+    """Arrays of some modalities of one sample."""
+    how = readers({name: TABLES[name] for name in sources})
+    return {name: reading.array for name, reading in read_sample(how, sources).items()}
+
+
 SOURCES = ["plain.mp4", "plain.mkv", "plain.flv", "numbered.mkv"]
 
 
@@ -88,18 +104,18 @@ def test_rows_are_those_of_the_manifest_in_order(raw):
         assert store.sample_ids == [f"s{n}" for n in range(12)]
         assert store.labels.tolist() == [0, 1] * 6 and store.classes == ["a", "b"]
         assert store.groups[:4] == ["g0", "g0", "g1", "g1"]
-        assert store.modalities == ["video", "audio"]
+        assert store.modalities == ["audio", "video"]
         for number in (0, 5, 11):
             (path,) = (raw / "media").glob(f"{number:02d}.*")
-            alone = decode({"video": path, "audio": path}, SETTINGS)
+            alone = decode({"video": path, "audio": path})
             for name, array in alone.items():
                 assert np.array_equal(store.row(name, number), array)
         assert store.attributes["manifest_sha256"] == files.sha256(raw / "manifest.csv")
         assert store.attributes["media_sha256"] == files.sha256(raw / "media.sha256")
-        assert json.loads(store.attributes["extract"]) == SETTINGS.model_dump()
+        assert store.tables == TABLES
     record = json.loads(layout.features("toy")["record"].read_text())
     assert (record["manifest_rows"], record["samples"], record["rejects"]) == (12, 12, 0)
-    assert record["shapes"] == {"video": [3, 16, 16, 3], "audio": [129, 13]}
+    assert record["shapes"] == {"video": [3, 16, 16, 3], "audio": [257, 13]}
     assert rejects() == []
     assert not Path("state/extract/toy").exists()
 
@@ -109,7 +125,7 @@ def test_same_bytes_twice_whatever_the_threads_and_shards(raw):
     first = results()
     extract.run(Job("extract", "toy", threads=1), SETTINGS)
     assert results() == first
-    extract.run(JOB, SETTINGS.model_copy(update={"shard_rows": 100}))
+    extract.run(JOB, settings(shard_rows=100))
     with h5py.File(layout.features("toy")["features"]) as file:
         video = file["video"][:]
     extract.run(JOB, SETTINGS)
@@ -126,7 +142,7 @@ def test_rejects_are_listed_and_the_rest_goes_on(raw):
     assert all(row["reason"] for row in found) and found[0]["path"] == "media/03.mkv"
     with FeatureStore(layout.features("toy")["features"]) as store:
         assert store.sample_ids == [f"s{n}" for n in range(12) if n not in (3, 6)]
-        alone = decode({"video": raw / "media/07.mkv"}, SETTINGS)
+        alone = decode({"video": raw / "media/07.mkv"})
         assert np.array_equal(store.row("video", 5), alone["video"])  # s7, after two gaps
     record = json.loads(layout.features("toy")["record"].read_text())
     assert record["manifest_rows"] == record["samples"] + record["rejects"] == 12
@@ -144,7 +160,7 @@ def test_too_many_rejects(raw):
 def test_class_without_any_sample(raw):
     damage(raw, 1, 3, 5, 7, 9, 11)
     with pytest.raises(UserError, match="class 'b': none of its clips"):
-        extract.run(JOB, SETTINGS.model_copy(update={"max_reject_fraction": 1.0}))
+        extract.run(JOB, settings(max_reject_fraction=1.0))
     assert not layout.features("toy")["features"].exists()
 
 
@@ -163,10 +179,10 @@ def test_missing_and_changed_media(raw):
 
 
 @pytest.mark.parametrize("columns", [("video",), ("audio",)])
-def test_columns_decide_which_modalities_there_are(clips, tmp_path, monkeypatch, columns):
+def test_one_modality_is_enough(clips, tmp_path, monkeypatch, columns):
     monkeypatch.chdir(tmp_path)
     make(tmp_path, clips, 4, columns)
-    extract.run(JOB, SETTINGS)
+    extract.run(JOB, settings({name: TABLES[name] for name in columns}))
     with FeatureStore(layout.features("toy")["features"]) as store:
         assert store.modalities == list(columns)
 
@@ -192,6 +208,22 @@ def test_only_missing_or_damaged_shards_are_made_again(raw, monkeypatch):
     extract.run(JOB, SETTINGS)
     assert made == [first, second]
     assert results() == clean
+
+
+def test_another_ffmpeg_does_not_continue_what_one_began(raw, monkeypatch):
+    damage(raw, 0, 1, 2)
+    with pytest.raises(UserError, match="cannot be decoded so far"):
+        extract.run(JOB, SETTINGS)
+    with monkeypatch.context() as patch:
+        patch.setattr(extract, "version", lambda: "ffmpeg version other")
+        with pytest.raises(UserError, match=r"000000\.npz: decoded by ffmpeg version .*, but"):
+            extract.run(JOB, SETTINGS)
+    monkeypatch.setattr(extract, "version", lambda: "ffmpeg version other")
+    shutil.rmtree("state/extract/toy")
+    extract.run(JOB, SETTINGS.model_copy(update={"max_reject_fraction": 0.5}))
+    record = json.loads(layout.features("toy")["record"].read_text())
+    with FeatureStore(layout.features("toy")["features"]) as store:
+        assert record["ffmpeg"] == store.attributes["ffmpeg"] == "ffmpeg version other"
 
 
 def test_state_of_other_settings_or_media_is_not_used(raw):
@@ -238,6 +270,7 @@ def test_killed_and_resumed_equals_a_clean_run(raw):
         "extract.json",
         "features.h5",
         "rejects.csv",
+        "samples.json",
     ]
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -81,6 +82,20 @@ def test_a_shard_that_does_not_fit_is_made_again(tmp_path):
     for damaged in (bytes(flipped), good[: len(good) // 2], b"", b"no zip file at all" * 50):
         path.write_bytes(damaged)
         assert shards.read(path, 5, SHAPES) is None
+
+
+def test_what_two_programs_decoded_is_not_mixed(tmp_path):
+    paths = []
+    for number, decoder in enumerate(["ffmpeg version 5", "ffmpeg version 9"]):
+        paths.append((tmp_path / f"{number}.npz", 4))
+        shards.write(paths[-1][0], dataclasses.replace(shard(4), decoder=decoder))
+    with pytest.raises(UserError, match=r"0\.npz: decoded by ffmpeg version 5, but this run has"):
+        shards.read(paths[0][0], 4, SHAPES, "ffmpeg version 9")
+    mixed = plan(8)
+    mixed.attributes["ffmpeg"] = "ffmpeg version 5"
+    with pytest.raises(UserError, match=r"1\.npz: decoded by ffmpeg version 9"):
+        join(tmp_path / "features.h5", paths, mixed)
+    assert not (tmp_path / "features.h5").exists()
 
 
 def test_reader_gives_what_was_written(store):

@@ -6,7 +6,7 @@ import pytest
 from mlflow.utils.validation import _validate_metric_name
 
 from equipoise import files, layout, registry
-from equipoise.params import Section
+from equipoise.section import Section
 from equipoise.stages.job import Job
 from equipoise.tracking import names
 

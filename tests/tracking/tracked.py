@@ -1,6 +1,6 @@
 """Settings of a job that the tests track; also imported by processes that they start."""
 
-from equipoise.params import Section
+from equipoise.section import Section
 
 
 class Settings(Section):

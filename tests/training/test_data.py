@@ -6,11 +6,12 @@ import torch
 import toy_data
 
 from equipoise.errors import UserError
-from equipoise.training.data import Augmentation, Data, cut, read_split
+from equipoise.training.data import Data, read_split
 from equipoise.training.source import Resident, Rows, open_source
 
 CPU = torch.device("cpu")
 IDS = ["a", "b", "c", "d"]
+VARIED = {"video": {"shift": 2}, "audio": {"mask_time": 0.9}}
 
 
 def write(tmp_path, *lines):
@@ -19,8 +20,9 @@ def write(tmp_path, *lines):
     return path
 
 
-def data(modalities=("audio", "video"), resident=1.0, **store):
-    return Data(toy_data.MemoryStore(modalities, **store), toy_data.splits(), CPU, resident)
+def data(modalities=("audio", "video"), resident=1.0, augment=None, **store):
+    features = toy_data.MemoryStore(modalities, **store)
+    return Data(features, toy_data.splits(), CPU, resident, augment=augment)
 
 
 def test_a_split_becomes_ascending_rows(tmp_path):
@@ -52,17 +54,11 @@ def test_a_missing_split_names_the_stage(tmp_path):
         read_split(tmp_path / "split.csv", IDS)
 
 
-def test_a_lonely_last_sample_joins_the_batch_before():
-    assert [len(b) for b in cut(torch.arange(33), 16)] == [16, 17]
-    assert [len(b) for b in cut(torch.arange(34), 16)] == [16, 16, 2]
-    assert [len(b) for b in cut(torch.arange(1), 16)] == [1]
-
-
 def test_an_epoch_visits_every_sample_once_in_an_order_of_its_own():
     source, train = data(), toy_data.splits()["train"]
 
     def rows(seed):
-        batches = source.shuffled(train, 8, seed, Augmentation())
+        batches = source.shuffled(train, 8, seed)
         return torch.cat([batch.rows for batch in batches]).tolist()
 
     assert sorted(rows((0, 1))) == train.tolist()
@@ -74,10 +70,9 @@ def test_an_epoch_visits_every_sample_once_in_an_order_of_its_own():
 @pytest.mark.parametrize("start", [0, 1, 3, 5])
 def test_starting_within_an_epoch_gives_the_rest_of_it(start):
     train = toy_data.splits()["train"]
-    augmentation = Augmentation(shift=2, spectrogram_mask=0.5)
 
     def batches(first):
-        return list(data().shuffled(train, 8, (0, 3), augmentation, first))
+        return list(data(augment=VARIED).shuffled(train, 8, (0, 3), first))
 
     for whole, part in zip(batches(0)[start:], batches(start), strict=True):
         assert torch.equal(whole.rows, part.rows)
@@ -90,25 +85,25 @@ def test_a_batch_holds_the_samples_it_names():
     batch = next(source.ordered(np.array([7, 3, 50]), 3))
     assert batch.rows.tolist() == [7, 3, 50]
     assert batch.labels.tolist() == store.labels[[7, 3, 50]].tolist()
-    norm = source.normalisation["audio"]
+    norm = source.streams.normalisation["audio"]
     expected = (store.arrays["audio"][3].astype(np.float64) - norm.mean[0]) / norm.std[0]
-    np.testing.assert_allclose(batch.inputs["audio"][1, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(batch.inputs["audio"][1], expected, atol=1e-5)
 
 
 def test_normalisation_is_that_of_the_training_split_alone():
     source, store = data(), toy_data.MemoryStore()
     train = store.arrays["video"][toy_data.splits()["train"]].reshape(-1, 3)
-    np.testing.assert_allclose(source.normalisation["video"].mean, train.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(source.streams.normalisation["video"].mean, train.mean(0), rtol=1e-5)
 
 
 def test_augmentation_changes_training_batches_only():
-    source, train = data(), toy_data.splits()["train"]
-    plain = next(source.shuffled(train, 8, (0, 1), Augmentation()))
-    changed = next(source.shuffled(train, 8, (0, 1), Augmentation(2, 0.9)))
+    train = toy_data.splits()["train"]
+    plain = next(data().shuffled(train, 8, (0, 1)))
+    changed = next(data(augment=VARIED).shuffled(train, 8, (0, 1)))
     assert torch.equal(plain.rows, changed.rows)
     for m in ("audio", "video"):
         assert not torch.equal(plain.inputs[m], changed.inputs[m])
-    again = next(source.shuffled(train, 8, (0, 1), Augmentation(2, 0.9)))
+    again = next(data(augment=VARIED).shuffled(train, 8, (0, 1)))
     assert torch.equal(again.inputs["video"], changed.inputs["video"])
 
 

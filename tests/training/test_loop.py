@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import toy_data
@@ -14,8 +15,9 @@ from toy_data import contents, history
 
 from equipoise import layout, tracking
 from equipoise.errors import UserError
+from equipoise.methods.base import Plan
 from equipoise.methods.joint.method import Joint
-from equipoise.params import Model, Train
+from equipoise.params import Train
 from equipoise.training.loop import Best, Trainer
 from equipoise.training.schedule import learning_rate
 
@@ -96,7 +98,7 @@ def test_the_same_job_writes_the_same_bytes_from_memory_and_from_the_file():
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_both_optimisers_train(optimizer):
     toy_data.write_project()
-    train = Train(epochs=6, batch_size=16, learning_rate=0.01, optimizer=optimizer, shift=0)
+    train = Train(epochs=6, batch_size=16, learning_rate=0.01, optimizer=optimizer)
     rows = history(toy_data.run_train("joint", train=train))
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
 
@@ -133,10 +135,11 @@ def test_a_warmup_on_other_modalities_is_refused():
         toy_data.run_train("joint-concat-control", warm=True)
 
 
-def test_a_modality_without_encoder_is_named():
+def test_a_modality_without_encoder_is_named(monkeypatch):
     toy_data.write_project()
-    with pytest.raises(UserError, match="no encoder for modality 'audio'"):
-        toy_data.run_train("joint", model=Model(features=8, encoders={"video": "conv_frames"}))
+    monkeypatch.delitem(toy_data.ENCODERS, "audio")
+    with pytest.raises(UserError, match="no encoder is named for modality 'audio'"):
+        toy_data.run_train("joint")
 
 
 def test_a_loss_that_is_not_finite_stops_with_place_samples_and_last_checkpoint(monkeypatch):
@@ -157,6 +160,28 @@ def test_a_loss_that_is_not_finite_stops_with_place_samples_and_last_checkpoint(
         assert f"clip{row:03d}" in text
     assert "00002-00000001" in text and list(layout.state("train").rglob("00002-00000001"))
     assert not layout.train("toy", "joint", "0")["weights"].exists()
+
+
+def test_a_planned_order_is_the_one_that_a_loss_is_traced_back_by(monkeypatch):
+    """Groups take turns, rows repeat: the message names the samples of the step, not others."""
+    toy_data.write_project()
+    plain, calls = Joint.loss, []
+    train = toy_data.splits()["train"][:20]
+    rows = np.concatenate([train, train[:7]])
+
+    def planned(self, epoch):
+        return Plan(rows=rows, groups=np.arange(27) // 9, alternate=True)
+
+    def loss(self, output, batch):
+        calls.append(batch.rows.tolist())
+        value = plain(self, output, batch)
+        return value * float("nan") if len(calls) == 4 else value
+
+    monkeypatch.setattr(Joint, "on_epoch_start", planned)
+    monkeypatch.setattr(Joint, "loss", loss)
+    with pytest.raises(UserError, match="epoch 1, step 4") as caught:
+        toy_data.run_train("joint", train=toy_data.TRAIN.model_copy(update={"batch_size": 4}))
+    assert ", ".join(f"clip{row:03d}" for row in calls[-1][:5]) in str(caught.value)
 
 
 def test_a_damaged_checkpoint_falls_back_and_still_gives_the_same_result(monkeypatch):

@@ -1,5 +1,6 @@
 """Flipped bits, in every place and kind of file, with size and times as before."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_project import CLIP, MODEL, flip, md5
+import small_project
+from small_project import CLIP, MODEL, flip, md5, sha256
 
 WEIGHTS, CARD = MODEL / "model.safetensors", MODEL / "model.json"
 TABLE = Path("results/comparison.csv")
@@ -134,3 +136,17 @@ def test_a_file_that_the_disk_refuses_is_named(project):
     TABLE.mkdir()
     (line,) = project.problems()
     assert line.startswith(f"{TABLE}: unreadable (Is a directory)")
+
+
+def test_a_model_that_other_weights_taught_is_named(project):
+    teacher = json.loads(CARD.read_text())["weights_sha256"]
+    card = MODEL.parents[1] / "umt/seed0/model.json"
+    told = {"weights_sha256": sha256(WEIGHTS), "settings": {"teacher": MODEL.parent.name}}
+    small_project.write(card.with_name(WEIGHTS.name), "weights")
+    small_project.write(card, json.dumps({**told, "teacher_sha256": teacher}))
+    assert project.problems() == []
+    small_project.write(card, json.dumps({**told, "teacher_sha256": teacher[::-1]}))
+    assert project.problems() == [
+        f"{card}: taught by other weights than those of {MODEL}; "
+        f"mend: rm -r {card.parent} && snakemake --cores all"
+    ]

@@ -16,6 +16,16 @@ def test_one_job_runs_again_and_no_other(copy, tool):
     assert copy.stale() == {}
 
 
+@pytest.mark.parametrize("tool", [(), ("--dvc",)], ids=["snakemake", "dvc"])
+def test_a_download_runs_again_though_dvc_keeps_what_is_there(copy, tool):
+    (copy.folder / "data/raw/keypad/media/old.mp4").write_text("of another version")
+    copy.run("workflow/scripts/rerun", "download", "keypad", *tool)
+    assert copy.jobs() == ["download:keypad"]
+    assert not (copy.folder / "data/raw/keypad/media/old.mp4").exists()
+    assert copy.nothing_to_do()
+    assert copy.stale() == {}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("tool", [(), ("--dvc",)], ids=["snakemake", "dvc"])
 def test_afterwards_only_what_depends_on_it_runs(copy, tool):

@@ -11,6 +11,7 @@ sys.path[:0] = [f"{workflow.basedir}/src", f"{workflow.basedir}/workflow/scripts
 import outages, retries
 from code_files import code_digest
 from equipoise import layout, params as parameters, provenance as code_state
+from equipoise.data import origin
 from equipoise.errors import UserError
 from snakemake.settings.types import DeploymentMethod
 
@@ -50,9 +51,21 @@ GRID = {
 CORES = workflow.resource_settings.cores or 1
 
 
+def methods_to_make():
+    """All methods; where Snakemake is told what to make (`--allowed-rules`), those it names.
+
+    The model of a teacher is then a file like any other: a cell of DVC, or a job on a cluster,
+    makes its own outputs and never those of another job of the same rule.
+    """
+    if "--allowed-rules" not in sys.argv:
+        return GRID["method"]
+    named = set(re.split("[/=,:]", "/".join(sys.argv)))
+    return [method for method in GRID["method"] if method in named] or GRID["method"]
+
+
 wildcard_constraints:
     dataset="|".join(map(re.escape, GRID["dataset"])),
-    method="|".join(map(re.escape, GRID["method"])),
+    method="|".join(map(re.escape, methods_to_make())),
     seed=r"\d+",
 
 
@@ -114,7 +127,7 @@ def code(stage):
 
 
 def train_inputs(wildcards):
-    """Features and split; a method that continues from the warm-up also reads what came of it."""
+    """Features and split; what came of the warm-up, or a trained run, where a method reads it."""
     # The trials of a search are trained with the first seed.
     cell = (wildcards.dataset, wildcards.get("seed", str(PARAMS.seeds[0])))
     needed = paths(layout.features(wildcards.dataset), "features")
@@ -123,6 +136,12 @@ def train_inputs(wildcards):
     if wildcards.method in PARAMS.methods.from_warmup:
         needed |= paths(layout.warmup(*cell), "weights", "model")
         needed |= paths(layout.gap(*cell), "gap", "fit", "subset")
+    if wildcards.method in PARAMS.methods.with_teacher:
+        dataset, seed = cell
+        teacher = layout.train(dataset, PARAMS.methods.teacher, seed)
+        needed |= {
+            f"teacher_{name}": str(teacher[name]) for name in ("weights", "model")
+        }
     return needed
 
 

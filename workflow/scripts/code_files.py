@@ -26,8 +26,8 @@ from equipoise.errors import UserError  # noqa: E402
 
 LISTS = Path("data/code")
 
-#: Modules that carry settings, names and messages to a stage but decide none of its numbers: what
-#: they pass on is compared as settings, as paths, or not at all.
+#: Modules that carry settings, names and messages to a stage, or refuse them, but decide none of
+#: its numbers: what they pass on is compared as settings, as paths, or not at all.
 PLUMBING = frozenset(
     "equipoise" + name
     for name in (
@@ -37,6 +37,7 @@ PLUMBING = frozenset(
         ".errors",
         ".layout",
         ".params",
+        ".places",
         ".provenance",
         ".registry",
         ".section",
@@ -50,8 +51,9 @@ MODELS = ("embed", "warmup", "gap", "search", "train", "evaluate")
 VIEW = "equipoise.tracking."
 #: The method that stage warmup trains, whatever the grid.
 WARMUP = "joint"
-#: Data files that are no part of a result: where downloads come from (they are checksummed).
-ADDRESSES = frozenset({"sources.toml"})
+#: Data files that are no part of a result: where downloads come from (they are checksummed), what
+#: a method was measured to cost.
+ASIDE = frozenset({"sources.toml", "costs.toml"})
 
 
 def code_files(
@@ -68,6 +70,8 @@ def code_files(
     continued = stage in ("search", "train") and method in parameters.methods.from_warmup
     if stage in ("warmup", "gap") or continued:
         keys.append(WARMUP)
+    if stage in ("search", "train") and method in parameters.methods.with_teacher:
+        keys.append(parameters.methods.teacher)
     for name, _, _ in map(registry.method_of, keys):
         plugin, _, _ = registry.methods()[name].plugin.partition(":")
         modules += [f"equipoise.methods.{name}", plugin]
@@ -157,7 +161,7 @@ def _parsed(path: Path) -> ast.Module:
 
 def _data_files(folder: Path, name: str) -> Iterator[Path]:
     """Yield the file, or the files below the folder, that a string in the code names."""
-    if not name or len(name) > 80 or name in ADDRESSES or name.startswith((".", "/")):
+    if not name or len(name) > 80 or name in ASIDE or name.startswith((".", "/")):
         return
     path = folder / name
     if path.is_file() and path.suffix != ".py":

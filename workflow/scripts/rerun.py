@@ -28,8 +28,7 @@ def main() -> int:
     parameters = params.load(overlays=overlays)
     _check(parameters, options.stage, options.cell)
     if options.dvc:
-        warm = options.cell[1:2] and options.cell[1] in parameters.methods.from_warmup
-        name = f"{options.stage}_from_warmup" if warm else options.stage
+        name = _dvc_stage(parameters, options.stage, *options.cell[1:2])
         target = "@".join(filter(None, [name, "-".join(options.cell)]))
         return subprocess.run(["dvc", "repro", "--single-item", "--force", target]).returncode
     command = ["snakemake", "--quiet", "host", "--force"]
@@ -40,6 +39,12 @@ def main() -> int:
     outputs = layout.outputs(options.stage, *options.cell)
     command += ["--allowed-rules", options.stage, "--", *map(str, outputs.values())]
     return subprocess.run(command).returncode
+
+
+def _dvc_stage(parameters: params.Params, stage: str, method: str = "") -> str:
+    """Return the stage of dvc.yaml: the methods of each table but the first have their own."""
+    table = parameters.methods.table_of(method) if method in parameters.method_names else ""
+    return f"{stage}_{table}" if table not in ("", "from_scratch") else stage
 
 
 def _check(parameters: params.Params, stage: str, cell: list[str]) -> None:

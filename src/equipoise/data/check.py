@@ -12,7 +12,7 @@ from equipoise.console import progress
 from equipoise.data import manifest as manifests
 from equipoise.data.manifest import SUBSETS, Manifest, Problem, Row
 from equipoise.data.proposal import columns_of
-from equipoise.media.ffmpeg import MediaError
+from equipoise.media.errors import MediaError
 from equipoise.modalities.base import readers
 from equipoise.modalities.sample import Readers, read_sample
 
@@ -35,6 +35,8 @@ def check(
     manifest, problems = manifests.scan(Path(folder) / "manifest.csv", columns_of(modalities))
     if manifest is None:
         return problems
+    if not modalities:
+        problems.append(Problem(None, "no column holds files or texts of a known kind"))
     problems += _splits(manifest)
     problems += _samples(manifest, readers(modalities), threads or os.cpu_count() or 1)
     return sorted(problems, key=lambda problem: problem.row or 0)

@@ -22,8 +22,8 @@ from equipoise.console import Progress, log, progress
 from equipoise.data.repository import clone
 from equipoise.data.sources import FileSource, RepositorySource, Source
 from equipoise.errors import UserError
+from equipoise.places import MIRROR, expect_apart
 
-MIRROR = "EQUIPOISE_MIRROR"
 TRIES = 5
 """How often one URL is asked to go on after the connection was cut."""
 TIMEOUT = (10, 60)
@@ -52,7 +52,7 @@ def fetch(source: Source, destination: Path) -> None:
     """
     destination = Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
-    kept, places = _mirrored(source.urls), source.urls
+    kept, places = mirrored(source.urls), source.urls
     if isinstance(source, RepositorySource):
         clone(source, destination, [*map(str, kept), *places], hint(source))
     elif not destination.is_file() or _fault(destination, source):
@@ -66,8 +66,12 @@ def hint(source: Source) -> str:
     return f"check the connection and run again, or put a good copy at {where}"
 
 
-def _mirrored(urls: list[str]) -> list[Path]:
-    """Return what the mirror holds of ``urls``."""
+def mirrored(urls: list[str]) -> list[Path]:
+    """Return what the mirror holds of ``urls``.
+
+    Raises:
+        UserError: ``EQUIPOISE_MIRROR`` is not a folder.
+    """
     if not (root := os.environ.get(MIRROR)):
         return []
     folder = Path(root).expanduser().resolve()
@@ -75,7 +79,10 @@ def _mirrored(urls: list[str]) -> list[Path]:
         raise UserError(f"{MIRROR}={root}: no such folder; name one laid out as host/path")
     parts = [urlsplit(url) for url in urls]
     paths = [folder / (url.hostname or "") / unquote(url.path).lstrip("/") for url in parts]
-    return [path for path in paths if path.exists()]
+    found = [path for path in paths if path.exists()]
+    for path in found:
+        expect_apart(path, MIRROR)
+    return found
 
 
 def _fetch_file(source: FileSource, destination: Path, places: list[Path | str]) -> None:
@@ -88,13 +95,14 @@ def _fetch_file(source: FileSource, destination: Path, places: list[Path | str])
             if isinstance(place, Path):
                 _copy(place, part, source)
             else:
-                _download(place, part, source)
+                _download(place, part, source if source.size else _sized(place, source))
         except _WrongError as error:
             faults.append(f"{place}: {error}")
             log.warning("%s: %s", place, error)
         except OSError as error:
             raise UserError(
-                f"{part}: cannot write: {error.strerror}; {source.size} bytes are needed there"
+                f"{part}: cannot write: {error.strerror}; "
+                f"{source.size or 'enough'} bytes are needed there"
             ) from None
         else:
             with files.atomic_path(destination) as temporary:
@@ -106,12 +114,13 @@ def _fetch_file(source: FileSource, destination: Path, places: list[Path | str])
 
 def _fault(path: Path, source: FileSource) -> str:
     """Say what is wrong with a file; empty if nothing is."""
-    if (size := path.stat().st_size) != source.size:
+    size = path.stat().st_size
+    if source.size and size != source.size:
         with path.open("rb") as file:
             page = file.read(512).lstrip().lower().startswith((b"<!doctype html", b"<html"))
         what = " (an HTML page)" if page else ""
         return f"size: expected {source.size} bytes, got {size}{what}"
-    if (found := files.sha256(path)) != source.sha256:
+    if not (found := files.sha256(path)).startswith(source.sha256):
         return f"sha256: expected {source.sha256}, got {found}"
     return ""
 
@@ -124,6 +133,23 @@ def _copy(original: Path, part: Path, source: FileSource) -> None:
     if fault := _fault(part, source):
         part.unlink()
         raise _WrongError(fault)
+
+
+def _sized(url: str, source: FileSource) -> FileSource:
+    """Return the source of a file of unknown size with the size that the server states."""
+    import requests
+
+    headers = {"Accept-Encoding": "identity"}
+    try:
+        answer = requests.head(url, headers=headers, timeout=TIMEOUT, allow_redirects=True)
+    except requests.RequestException as error:
+        raise _WrongError(f"connection failed ({type(error).__name__})") from None
+    if not answer.ok:
+        raise _WrongError(f"HTTP {answer.status_code}")
+    size = answer.headers.get("Content-Length", "")
+    if not size.isdecimal() or int(size) == 0:
+        raise _WrongError("the server does not state the size")
+    return source.model_copy(update={"size": int(size)})
 
 
 def _download(url: str, part: Path, source: FileSource) -> None:

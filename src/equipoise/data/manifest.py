@@ -66,7 +66,7 @@ class Manifest:
         return sorted({row.label for row in self.rows})
 
     def sources(self, row: Row) -> dict[str, Path | str]:
-        """Return modality to the file of a sample, or to the sample itself; empty cells left out."""
+        """Return modality to the file of a sample, or to the sample itself; no empty cells."""
         return {
             modality: cell if column.inline else self.folder / cell
             for modality, column in self.modalities.items()

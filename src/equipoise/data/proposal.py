@@ -41,6 +41,24 @@ def propose(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def told(folder: Path, params_file: Path) -> dict[str, dict[str, Any]] | None:
+    """Return how the data set of params.yaml whose folder this is reads it; None without one.
+
+    Raises:
+        UserError: The parameters are not valid.
+    """
+    from equipoise import params
+
+    if not params_file.exists():
+        return None
+    loaded = params.load(params_file)
+    for name, entry in loaded.datasets.items():
+        named = entry.download.get("folder")
+        if named and Path(named).expanduser().resolve() == Path(folder).resolve():
+            return {m: stream.table() for m, stream in loaded.streams_of(name).items()}
+    return None
+
+
 def as_yaml(tables: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the tables as they stand in params.yaml, below ``modalities:``."""
     from ruamel.yaml import YAML

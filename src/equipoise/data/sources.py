@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from equipoise.errors import nearest
-from equipoise.params import Section
+from equipoise.section import Section
 
 Urls = Annotated[list[str], Field(min_length=1)]
 
@@ -22,6 +22,15 @@ class FileSource(Section):
     """Bytes."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     licence: str
+
+
+class LooseSource(FileSource):
+    """A file that is not known as well: pretrained weights of others."""
+
+    size: Annotated[int, Field(ge=0)] = 0
+    """Bytes; 0: what the place says that has it."""
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{8,64})?$")] = ""
+    """All of it, its beginning, or nothing."""
 
 
 class RepositorySource(Section):

@@ -53,6 +53,8 @@ class DatasetResults:
     corruption: dict[str, str] | None
     """Sample id to what is spoiled; None when the manifest does not say."""
     extract: dict[str, Any]
+    samples: list[dict[str, Any]]
+    """A few stored samples, drawn."""
     split: dict[str, Any]
     subsets: dict[str, int]
     rejects: pd.DataFrame
@@ -98,6 +100,7 @@ def collect(dataset: str, methods: Sequence[str], seeds: Sequence[int]) -> Datas
         missing_gaps=missing,
         corruption=read_corruption(layout.raw(dataset)["manifest"]),
         extract=_optional_json(features["record"]),
+        samples=read_json(features["samples"]) if features["samples"].exists() else [],
         split=_optional_json(split["record"]),
         subsets=_subset_counts(split["split"]),
         rejects=read_strings(features["rejects"]),
@@ -162,7 +165,7 @@ def _run(dataset: str, key: str, seed: int) -> Run:
     evaluated = layout.evaluate(dataset, key, str(seed))
     trained = layout.train(dataset, key, str(seed))
     metrics = read_json(evaluated["metrics"])
-    if "cost" not in metrics:  # the part that stage evaluate learned to write last
+    if "robustness" not in metrics:  # the part that stage evaluate learned to write last
         raise UserError(
             f"{evaluated['metrics']}: written by an older equipoise; run stage evaluate again"
         )

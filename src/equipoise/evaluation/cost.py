@@ -15,8 +15,8 @@ def relative_costs(dataset: str, keys: Iterable[str], baseline: str) -> dict[str
     """Return the CPU time of training each method as a multiple of the baseline's.
 
     The mean over the seeds that were trained here, starting the program included; a method that
-    continues from the warm-up pays for the warm-up, too. The search is not in it: it has the same
-    number of trials for every method.
+    continues from the warm-up pays for the warm-up, too, and one with a teacher for its teacher.
+    The search is not in it: it has the same number of trials for every method.
 
     Returns:
         Method key to factor; without those that were not trained here.
@@ -31,12 +31,19 @@ def _seconds(dataset: str, key: str) -> float | None:
     found = []
     pattern = layout.timing("train", dataset, key, "*")
     for path in sorted(pattern.parent.glob(pattern.name)):
-        seed = path.stem.removeprefix("seed")
-        total = _cpu_time(path)
-        if warmup_epochs(read_json(layout.train(dataset, key, seed)["model"])):
-            total += _cpu_time(layout.timing("warmup", dataset, seed))
-        found.append(total)
+        found.append(_of_run(dataset, key, path.stem.removeprefix("seed")))
     return fmean(found) if found else None
+
+
+def _of_run(dataset: str, key: str, seed: str) -> float:
+    """Return CPU seconds of one training and of those that it read."""
+    total = _cpu_time(layout.timing("train", dataset, key, seed))
+    model = read_json(layout.train(dataset, key, seed)["model"])
+    if warmup_epochs(model):
+        total += _cpu_time(layout.timing("warmup", dataset, seed))
+    if teacher := model["settings"].get("teacher"):
+        total += _of_run(dataset, teacher, seed)
+    return total
 
 
 def _cpu_time(path: Path) -> float:

@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from equipoise import provenance
-from equipoise.evaluation import report_modalities, report_results, report_samples
+from equipoise.evaluation import (
+    report_modalities,
+    report_results,
+    report_robustness,
+    report_samples,
+)
 from equipoise.evaluation.collect import DatasetResults
 from equipoise.evaluation.comparison import Row, mean_auroc
 from equipoise.evaluation.findings import (
@@ -18,7 +23,12 @@ from equipoise.evaluation.findings import (
     headline,
     neglect,
 )
-from equipoise.evaluation.report_run import run_facts, search_part, settings_shown
+from equipoise.evaluation.report_run import (
+    run_facts,
+    samples_shown,
+    search_part,
+    settings_shown,
+)
 from equipoise.params import CompareJob
 
 READING = (
@@ -133,6 +143,7 @@ def _section(
         "heads_about": heads["about"],
         "heads_legend": heads["legend"],
         "contributions": report_modalities.contribution_part(results, colours, level),
+        "robustness": report_robustness.robustness_part(results, colours, level),
         "cost": report_modalities.cost_part(results, table, level),
         "search": search_part(results),
         "curves": learning["panels"],
@@ -141,6 +152,7 @@ def _section(
         "gap": report_samples.gap_part(results),
         "spoiled": report_samples.spoiled_table(results),
         "confusion": report_samples.confusion_panels(results),
+        "shown": samples_shown(results),
         "run": run_facts(results),
         "settings": settings_shown(results),
     }

@@ -17,7 +17,7 @@ def run_facts(results: DatasetResults) -> list[tuple[str, str]]:
     first = next(_runs(results))
     model, classes = first.model, first.metrics["classes"]
     shapes = [
-        f"{name} {tuple(m['shape'])} by {m['encoder']}"
+        f"{name} {tuple(m['shape'])} by {m['encoder']['name']}"
         for name, m in sorted(model["modalities"].items())
     ]
     return [
@@ -26,9 +26,30 @@ def run_facts(results: DatasetResults) -> list[tuple[str, str]]:
         ("Split", _split(results.split)),
         ("Classes", f"{len(classes)}: {', '.join(map(str, classes))}"),
         ("Modalities", "; ".join(shapes)),
+        ("Cut and filled", _facts(results.extract)),
+        ("Pretrained weights", _weights(model)),
         ("Model", f"fusion {model['fusion']}, {model['features']} features for each modality"),
         ("Epoch kept by", ", ".join(sorted({run.metrics["selection"] for run in _runs(results)}))),
         ("Data (sha256)", provenance.data_hash(results.dataset) or "unknown"),
+    ]
+
+
+def samples_shown(results: DatasetResults) -> list[dict[str, Any]]:
+    """Return a few samples as they are stored: label, id, and each modality as picture or text."""
+    return [
+        {
+            "title": sample["label"],
+            "note": sample["sample_id"],
+            "modalities": [
+                {
+                    "name": name,
+                    "picture": f"data:image/png;base64,{shown['png']}" if shown["png"] else "",
+                    "text": shown["text"],
+                }
+                for name, shown in sorted(sample["modalities"].items())
+            ],
+        }
+        for sample in results.samples
     ]
 
 
@@ -49,6 +70,27 @@ def search_part(results: DatasetResults) -> list[tuple[str, str, str, str, str]]
         stood = "diverged" if math.isnan(first) else percent(first)
         rows.append((key, str(len(trials)), words or "as they stood", percent(best), stood))
     return rows
+
+
+def _facts(extract: dict[str, Any]) -> str:
+    """Say what the settings of the extraction did to the clips."""
+    words = [
+        f"{name}: {fact['clips']} clips, {percent(fact['most'])} % at most"
+        for name, fact in sorted(extract.get("facts", {}).items())
+        if fact["clips"]
+    ]
+    return "; ".join(words) or "nothing"
+
+
+def _weights(model: dict[str, Any]) -> str:
+    found = {
+        name: m["weights"] for name, m in sorted(model["modalities"].items()) if m.get("weights")
+    }
+    words = [
+        f"{name}: {w['name']} (sha256 {w['sha256'][:12]}…; {w['licence']}; {w['trained_on']})"
+        for name, w in found.items()
+    ]
+    return "; ".join(words) or "none"
 
 
 def _runs(results: DatasetResults) -> Iterator[Run]:
@@ -103,7 +145,8 @@ def settings_shown(results: DatasetResults) -> list[tuple[str, str]]:
         for name, value in first.items()
         if name != "options" and all(s.get(name) == value for s in settings.values())
     }
-    shared["extract"] = next(_runs(results)).model["extract"]
+    modalities = next(_runs(results)).model["modalities"]
+    shared["modalities"] = {name: one["table"] for name, one in modalities.items()}
     own = {
         key: {name: value for name, value in s.items() if name not in shared}
         for key, s in settings.items()

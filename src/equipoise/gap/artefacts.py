@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from equipoise import files
 from equipoise.errors import UserError
-from equipoise.gap.mixture import Array, Mixture
+from equipoise.gap.mixture import Array, Mixture, Posterior
 from equipoise.params import Gap
 
 
@@ -23,20 +23,20 @@ class GapArtefacts:
     mixture: Mixture
     scores: Literal["heads", "split"]
     signed: bool
+    posterior: Posterior
     settings: Gap
     """How mixtures are fitted."""
     subset: NDArray[np.int64]
     """Rows of the feature store in the balanced subset, ascending."""
 
 
-def fit_record(
-    mixture: Mixture, scores: str, signed: bool, accuracy: Mapping[str, float]
-) -> dict[str, Any]:
+def fit_record(mixture: Mixture, settings: Gap, accuracy: Mapping[str, float]) -> dict[str, Any]:
     """Return the content of gmm.json; ``accuracy`` is of each modality on the training split."""
     return {
         "samples": mixture.samples,
-        "scores": scores,
-        "signed": signed,
+        "scores": settings.scores,
+        "signed": settings.signed,
+        "posterior": settings.posterior,
         "converged": mixture.converged,
         "means": list(mixture.means),
         "variances": list(mixture.variances),
@@ -99,7 +99,8 @@ def read_gap(paths: Mapping[str, Path], sample_ids: Sequence[str], settings: Gap
             identifiable=record["identifiable"],
             reason=record["reason"],
         )
-        scores, signed = record["scores"], record["signed"]
+        # Files from before there was a choice hold the posterior of Bayes' rule.
+        kind = record["scores"], record["signed"], record.get("posterior", "bayes")
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: no such file; {again}") from None
     except (KeyError, TypeError, json.JSONDecodeError) as error:
@@ -108,4 +109,4 @@ def read_gap(paths: Mapping[str, Path], sample_ids: Sequence[str], settings: Gap
     if strange := [sample for sample in chosen if sample not in position]:
         raise UserError(f"{paths['subset']}: {strange[0]!r} is not among the features; {again}")
     subset = np.array(sorted(position[sample] for sample in chosen), dtype=np.int64)
-    return GapArtefacts(mixture, scores, signed, settings, subset)
+    return GapArtefacts(mixture, *kind, settings, subset)

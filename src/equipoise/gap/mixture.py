@@ -1,7 +1,9 @@
 """Two Gaussians on the gaps: fit, whether the data support them, posteriors."""
 
+import math
 import warnings
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +39,54 @@ class Mixture:
         return int(np.argmin(np.abs(self.means)))
 
 
-def posterior_imbalanced(gaps: Array, mixture: Mixture) -> Array:
+Posterior = Literal["monotone", "bayes"]
+
+
+def rising(mixture: Mixture) -> tuple[float, float]:
+    """Return the lowest and the highest gap up to which the posterior of 'imbalanced' rises.
+
+    With mean mu_b and deviation s_b of the balanced component and mu, s of the other one, the
+    logarithm of the ratio of their densities is a parabola in g with its vertex at
+    (mu_b s^2 - mu s_b^2) / (s^2 - s_b^2). If s < s_b, it lies beyond mu and is a maximum: from
+    there on the posterior falls. Else, there is no such gap (an infinite one is returned).
+    """
+    k = mixture.balanced
+    centre, other = mixture.means[k], mixture.means[1 - k]
+    own, its = mixture.variances[k], mixture.variances[1 - k]
+    if its >= own:
+        return -math.inf, math.inf
+    vertex = (centre * its - other * own) / (its - own)
+    return (-math.inf, vertex) if other > centre else (vertex, math.inf)
+
+
+def posterior_imbalanced(gaps: Array, mixture: Mixture, kind: Posterior = "monotone") -> Array:
     """Return gamma_im (N,): the posterior of the imbalanced component, by Bayes' rule.
 
     0.5 everywhere when the mixture is not identifiable.
+
+    Args:
+        gaps: (N,).
+        mixture: The fit.
+        kind: ``bayes``: of the gaps as they are. ``monotone``: never falling as the gap grows, on
+            either side of 0, which two Gaussians of different width do not give: gamma_im(mu_b)
+            where |g| <= |mu_b|, elsewhere the largest value up to g, nowhere less than
+            gamma_im(mu_b). Our choice; the paper's posterior is not established.
+
+    >>> mixture = Mixture((0.0, 0.5), (0.01, 0.01), (0.5, 0.5), identifiable=True)
+    >>> posterior_imbalanced(np.array([0.0, 0.25, 0.5]), mixture).round(3)
+    array([0. , 0.5, 1. ])
     """
     if not mixture.identifiable:
         return np.full(len(gaps), 0.5)
+    if kind == "bayes":
+        return _bayes(gaps, mixture)
+    centre = mixture.means[mixture.balanced]
+    least = _bayes(np.array([centre]), mixture)
+    found = np.maximum(_bayes(np.clip(gaps, *rising(mixture)), mixture), least)
+    return np.where(np.abs(gaps) <= abs(centre), least, found)
+
+
+def _bayes(gaps: Array, mixture: Mixture) -> Array:
     joint = np.stack(
         [
             np.log(w) - 0.5 * (np.log(2 * np.pi * v) + (gaps - m) ** 2 / v)
@@ -57,11 +100,20 @@ def posterior_imbalanced(gaps: Array, mixture: Mixture) -> Array:
     return imbalanced
 
 
-def fit_mixture(gaps: Array, settings: Gap) -> Mixture:
+def fit_mixture(gaps: Array, settings: Gap | None = None) -> Mixture:
     """Fit 1 to ``max_components`` Gaussians to the gaps (N,) and judge the fit of two.
 
     Never raises for bad data: what cannot be fitted is 'not identifiable', with the reason.
+
+    Args:
+        gaps: (N,).
+        settings: How it is fitted and judged; None: the defaults of section ``gap``.
+
+    >>> gaps = np.concatenate([np.linspace(0, 0.2, 50), np.linspace(0.6, 1, 50)])
+    >>> [round(mean, 2) for mean in fit_mixture(gaps).means]
+    [0.1, 0.8]
     """
+    settings = settings or Gap()
     gaps = np.asarray(gaps, dtype=np.float64)
     count = len(gaps)
     if not np.isfinite(gaps).all():

@@ -45,12 +45,20 @@ def unimodal_logits(
 
 
 def true_class_score(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return p_i = softmax(z_i)[y_i], (B,), from logits (B, C)."""
+    """Return p_i = softmax(z_i)[y_i], (B,), from logits (B, C).
+
+    >>> true_class_score(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor([0.2500, 0.2500])
+    """
     return logits.softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
 
 
 def true_class_scores(logits: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
-    """Return p_m,i = softmax(z_m,i)[y_i], ``{m: (B,)}``."""
+    """Return p_m,i = softmax(z_m,i)[y_i], ``{m: (B,)}``.
+
+    >>> true_class_scores({"audio": torch.zeros(1, 2)}, torch.tensor([1]))
+    {'audio': tensor([0.5000])}
+    """
     return {m: true_class_score(z, labels) for m, z in logits.items()}
 
 
@@ -60,6 +68,9 @@ def gap(scores: Mapping[str, Tensor], signed: bool = False) -> Tensor:
     Absolute: the highest minus the lowest score, |p_a - p_v| for two modalities. For more, the
     range keeps the scale of two modalities and is large when one of them stands apart, which the
     mean over pairs would dilute. Signed: the first modality's score minus the second's.
+
+    >>> gap({"audio": torch.tensor([0.75, 0.5]), "video": torch.tensor([0.25, 1.0])})
+    tensor([0.5000, 0.5000])
     """
     stacked = torch.stack(list(scores.values()))
     if signed:

@@ -7,9 +7,11 @@ import re
 import selectors
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from importlib import resources
 from io import FileIO
 from pathlib import Path
 
@@ -18,6 +20,9 @@ from equipoise.media.errors import MediaError, MissingStreamError
 
 #: A process that writes nothing for so many seconds hangs and is killed.
 IDLE_SECONDS = 120.0
+#: Environment variable that names another ffmpeg program than the one that is installed with us.
+CHOICE = "EQUIPOISE_FFMPEG"
+_OTHER = f"name another ffmpeg in {CHOICE}"
 _PIPE_BYTES = 1 << 20
 
 __all__ = ["MediaError", "MissingStreamError", "binary", "passthrough", "run", "version"]
@@ -27,30 +32,41 @@ Sink = Callable[[bytes], None]
 
 @cache
 def binary() -> str:
-    """Return the ffmpeg program: the one on PATH, else the one inside the imageio-ffmpeg wheel.
+    """Return the ffmpeg program: the one inside the imageio-ffmpeg wheel, never the one on PATH.
+
+    Versions decode some files differently, so that a machine must not choose. Another program is
+    named by ``EQUIPOISE_FFMPEG``. In a conda environment, whose imageio-ffmpeg holds no program, it
+    is that of the environment.
 
     Raises:
-        UserError: There is neither.
+        UserError: What the variable names is no program, or there is none for this machine.
     """
-    if found := shutil.which("ffmpeg"):
-        return found
-    import imageio_ffmpeg
-
-    try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError:
-        raise UserError(
-            "ffmpeg: not on PATH and none in imageio-ffmpeg for this machine; install ffmpeg"
-        ) from None
+    if named := os.environ.get(CHOICE):
+        if found := shutil.which(Path(named).expanduser()):
+            return str(Path(found).absolute())
+        raise UserError(f"{CHOICE}={named}: no such program; name an ffmpeg, or unset it")
+    wheel = Path(str(resources.files("imageio_ffmpeg.binaries")))
+    places = sorted(wheel.glob("ffmpeg-*"))
+    if Path(sys.prefix, "conda-meta").is_dir():
+        places.append(Path(sys.prefix, "bin", "ffmpeg"))
+    for path in places:
+        if os.access(path, os.X_OK):
+            return str(path)
+    raise UserError(
+        f"ffmpeg: imageio-ffmpeg holds none for this machine; install one and name it in {CHOICE}"
+    )
 
 
 @cache
 def version() -> str:
-    """Return the first line of ``ffmpeg -version``."""
-    done = subprocess.run([binary(), "-version"], capture_output=True, text=True, check=False)
+    """Return the first line of ``ffmpeg -version``, without the copyright."""
+    try:
+        done = subprocess.run([binary(), "-version"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise UserError(f"{binary()}: does not run ({error.strerror}); {_OTHER}") from None
     if done.returncode:
-        raise UserError(f"{binary()}: does not run (exit {done.returncode}); install ffmpeg")
-    return done.stdout.partition("\n")[0]
+        raise UserError(f"{binary()}: does not run (exit {done.returncode}); {_OTHER}")
+    return done.stdout.partition("\n")[0].partition(" Copyright")[0]
 
 
 @cache

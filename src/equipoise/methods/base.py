@@ -8,48 +8,23 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from equipoise import registry
 from equipoise.models.multimodal import MultimodalClassifier, Output
-from equipoise.params import Section, parse
+from equipoise.params import parse
+from equipoise.section import Section
+from equipoise.training.batch import Batch, Plan
 
 if TYPE_CHECKING:
     from equipoise.training.run import Run
 
+__all__ = ["Batch", "Method", "Plan", "create", "head_loss"]
 OptionsT = TypeVar("OptionsT", bound=Section)
-
-
-@dataclass
-class Batch:
-    """What a training step works on; everything on the training device."""
-
-    inputs: dict[str, Tensor]
-    """Modality to prepared input (B, ...)."""
-    labels: Tensor
-    """(B,) int64."""
-    rows: Tensor
-    """(B,) int64: rows of the feature store, to look per-sample values up."""
-
-
-@dataclass
-class Plan:
-    """How an epoch is run, where that is not the rule."""
-
-    rows: NDArray[np.int64] | None = None
-    """Rows of the feature store to train on; None: the whole training split."""
-    learning_rate: float | None = None
-    """None: the schedule's."""
-    phase: str | None = None
-    """Column ``phase`` of history.csv; None: the name of the stage."""
-    selectable: bool = True
-    """Whether this epoch's weights may be the ones that are kept."""
 
 
 class Method(Generic[OptionsT]):
@@ -111,12 +86,13 @@ class Method(Generic[OptionsT]):
         """Do one optimisation step; override only to alternate modalities or solve two levels.
 
         Returns:
-            The output for the training metrics and the loss, detached.
+            The output of all modalities, for the training metrics, and the loss, detached.
         """
         run = self.run
         with run.autocast():
             output = run.model(batch.inputs, detach_heads=self.heads == "probe")
-        loss = total = self.loss(output, batch)
+            seen = self.seen(output, batch)
+        loss = total = self.loss(seen, batch)
         if self.heads == "probe":
             total = loss + head_loss(output, batch.labels)
         run.optimizer.zero_grad(set_to_none=True)
@@ -124,6 +100,13 @@ class Method(Generic[OptionsT]):
         self.after_backward(output, batch)
         run.optimizer.step()
         return output, loss.detach()
+
+    def seen(self, output: Output, batch: Batch) -> Output:
+        """Return the output with the logits of the modalities that each sample keeps."""
+        if batch.keep is None:
+            return output
+        kept = self.model.classify(output.features, keep=batch.keep)
+        return replace(output, logits=kept.logits)
 
     def on_epoch_end(self, epoch: int, row: Mapping[str, Any]) -> dict[str, float]:
         """Return scalars for history.csv, there named ``method_<name>``; ``row`` holds the rest."""

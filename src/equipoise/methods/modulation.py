@@ -15,6 +15,9 @@ def relative_scores(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Args:
         scores: Modality to the positive scores of its samples (B,); S_m is their sum.
+
+    >>> relative_scores({"audio": torch.tensor([0.6]), "video": torch.tensor([0.3])})
+    {'audio': tensor(2.), 'video': tensor(0.5000)}
     """
     sums = {m: value.sum() for m, value in scores.items()}
     total = torch.stack(list(sums.values())).sum()
@@ -25,7 +28,14 @@ def relative_scores(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def scale_gradients(parameters: Iterable[nn.Parameter], factor: Tensor) -> None:
-    """Multiply the gradients of ``parameters`` by the scalar ``factor``, in place."""
+    """Multiply the gradients of ``parameters`` by the scalar ``factor``, in place.
+
+    >>> weight = nn.Parameter(torch.ones(2))
+    >>> weight.grad = torch.tensor([1.0, -2.0])
+    >>> scale_gradients([weight], torch.tensor(0.5))
+    >>> weight.grad
+    tensor([ 0.5000, -1.0000])
+    """
     for parameter in parameters:
         if parameter.grad is not None:
             parameter.grad.mul_(factor)

@@ -13,6 +13,7 @@ folder beside this file:
 from __future__ import annotations
 
 import importlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -87,7 +88,17 @@ class Reader(ABC, Generic[SettingsT]):
 
     @abstractmethod
     def input(self) -> Input:
-        """Return what an encoder gets."""
+        """Return what an encoder would get of a whole sample; ``Feed.input``: what it gets."""
+
+    def identity(self) -> dict[str, str]:
+        """Return what a stored sample depends on beside the settings and the source.
+
+        Name to version or sha256: files of a tokenizer, the library that computes a flow.
+
+        Raises:
+            UserError: It is not there.
+        """
+        return {}
 
     def want(self, source: Path | str) -> Want | None:
         """Return what is wanted of the media file ``source``; None: :meth:`read` opens it."""
@@ -141,6 +152,12 @@ def readers(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Reader[Any]]:
         name: reader(name, table["kind"], registry.without(table, "kind", "column"))
         for name, table in tables.items()
     }
+
+
+def identities(how: Mapping[str, Reader[Any]]) -> str:
+    """Return what files besides the samples decide readings (a tokenizer's), as JSON."""
+    found = {name: one.identity() for name, one in sorted(how.items())}
+    return json.dumps({name: said for name, said in found.items() if said}, sort_keys=True)
 
 
 def finite(array: NDArray[Any]) -> bool:

@@ -40,7 +40,7 @@ class Dice:
 
 
 def hashed(seeds: Tensor, length: int) -> Tensor:
-    """Return (B, length) numbers, uniform in [0, 1), that are functions of ``seeds`` (B,) in [0, 1).
+    """Return (B, length) numbers, uniform in [0, 1): functions of ``seeds`` (B,) in [0, 1).
 
     For quantities too many to draw for an epoch at once (one for each token): integer mixing, so
     that every device gives the same.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equipoise import registry
-from equipoise.modalities.base import Reader
+from equipoise.modalities.base import Input, Reader
 from equipoise.modalities.draws import Dice
 from equipoise.modalities.normalise import Normalisation, affine, moments
 from equipoise.section import Section
@@ -35,10 +35,17 @@ class Feed(ABC, Generic[AugmentT]):
     """What shares a mean and a standard deviation: the values of each index of the last axis, all
     values, or nothing (the input is not normalised)."""
 
+    white: float = 1.0
+    """The stored value that published means and deviations of this kind call 1."""
+
     def __init__(self, reader: Reader[Any], augment: AugmentT) -> None:
         self.reader = reader
         self.augment = augment
         self._scale = self._offset = torch.zeros(0)
+
+    def input(self) -> Input:
+        """Return what the encoder gets: what is stored, less what :meth:`prepare` leaves out."""
+        return self.reader.input()
 
     def statistics(self, slabs: Iterable[NDArray[Any]]) -> Normalisation:
         """Return mean and standard deviation of stored samples, in slabs (n, *shape).

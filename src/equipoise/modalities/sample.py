@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.media.decode import decode as decode_media
-from equipoise.media.ffmpeg import MediaError, MissingStreamError
+from equipoise.media.errors import MediaError, MissingStreamError
 from equipoise.modalities.base import Reader, Reading, finite
 
 Readers = Mapping[str, Reader[Any]]

@@ -11,6 +11,7 @@ from equipoise.modalities.base import Input
 from equipoise.models import fusion as fusions
 from equipoise.models.encoder import Encoder, Projection
 from equipoise.models.multimodal import MultimodalClassifier
+from equipoise.models.weights import Placed
 
 
 def build_encoder(chosen: params.Encoder, given: Input, features: int) -> Encoder:
@@ -31,6 +32,20 @@ def build_encoder(chosen: params.Encoder, given: Input, features: int) -> Encode
     options = registry.check(info.options, chosen.options, f"options of {chosen.name!r}")
     encoder: Encoder = getattr(importlib.import_module(module), function)(given, features, options)
     return encoder
+
+
+def complete(chosen: params.Encoder, placed: Placed) -> params.Encoder:
+    """Return an encoder whose options say all of the network, by the folder of its weights.
+
+    Raises:
+        UserError: The folder does not say what the network is.
+    """
+    info = registry.encoders()[chosen.name]
+    if not info.complete:
+        return chosen
+    module, _, function = info.complete.partition(":")
+    options = getattr(importlib.import_module(module), function)(chosen.options, placed.path.parent)
+    return chosen.model_copy(update={"options": options})
 
 
 def build_model(
@@ -60,11 +75,13 @@ def build_model(
     for modality, given in inputs.items():
         if modality not in encoders:
             raise UserError(f"no encoder is named for modality {modality!r}; add one to encoders")
+        chosen = encoders[modality]
         if modality in embedded:
-            built[modality] = Projection(given.shape[0], features)
+            encoder: Encoder = Projection(given.shape[0], features)
         else:
-            encoder = build_encoder(encoders[modality], given, features)
-            built[modality] = encoder.freeze(encoders[modality].freeze)
+            encoder = build_encoder(chosen, given, features).freeze(chosen.freeze)
+        encoder.rates = dict(chosen.rates)
+        built[modality] = encoder
     late = fusions.build("late", list(built), features, classes)  # no weights, no random numbers
     model = MultimodalClassifier(built, late, features, classes)
     model.fusion = fusions.build(fusion, list(built), features, classes)

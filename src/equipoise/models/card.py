@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from equipoise.errors import UserError
 from equipoise.modalities.normalise import Normalisation
+from equipoise.models.weights import Origin
 from equipoise.params import Encoder
 from equipoise.section import Section, explain
 
@@ -16,6 +17,8 @@ class ModalityCard(Section):
 
     table: dict[str, Any]
     """``{kind, column, ...settings}``: how a sample is read and stored."""
+    identity: dict[str, str] = {}
+    """What other files decide readings: of a tokenizer, its sha256."""
     augment: dict[str, Any]
     """What was random in training."""
     encoder: Encoder
@@ -24,6 +27,10 @@ class ModalityCard(Section):
     normalisation: Normalisation
     embedded: bool = False
     """Whether the samples went through the frozen encoder before, in stage embed."""
+    weights: Origin | None = None
+    """The weights that the encoder started from."""
+    before: Normalisation | None = None
+    """Of the input of the frozen encoder, where stage embed ran it."""
 
 
 class ModelCard(Section):
@@ -52,6 +59,8 @@ class ModelCard(Section):
     split_digest: str
     """Of the names of its training and validation samples."""
     weights_sha256: str
+    teacher_sha256: str = ""
+    """Of the weights of the run that taught it, that of ``settings.teacher``; empty: none did."""
 
     def expect_split(self, digest: str) -> None:
         """Refuse a split other than the one of the training: it may test on trained samples.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, Literal, Self
 
 from torch import Tensor, nn
 
@@ -22,11 +24,18 @@ class Encoder(nn.Module):
         features: D.
     """
 
+    published: ClassVar[Mapping[str, str]] = {}
+    """Beginnings of the names of weights as they are published, to ours ('': not wanted)."""
+    entry: ClassVar[str] = ""
+    """Name of the weights (O, C, ...) that read the C channels of a picture."""
+
     def __init__(self, width: int, features: int) -> None:
         super().__init__()
         self.width = width
         self.projection: nn.Module = projection(width, features)
         self._frozen: list[str] = []
+        self.rates: dict[Part, float] = {}
+        """Part to a factor on the learning rate (1 where it stands not here)."""
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return what stem and body make of a batch of inputs: (B, E)."""
@@ -37,10 +46,24 @@ class Encoder(nn.Module):
         features: Tensor = self.projection(self.embed(inputs))
         return features
 
+    def tensors(self, path: Path) -> dict[str, Tensor] | None:
+        """Return the weights of a file by our names, if this encoder reads them in its own way.
+
+        Raises:
+            UserError: They do not fit.
+        """
+        return None
+
     def parts(self) -> dict[Part, nn.Module]:
         """Return the parts that there are, from the input on."""
         names: tuple[Part, ...] = ("stem", "body", "projection")
         return {name: part for name in names if (part := getattr(self, name, None)) is not None}
+
+    def factors(self) -> Iterator[tuple[float, nn.Parameter]]:
+        """Yield the factor on the learning rate of each parameter."""
+        for name, part in self.parts().items():
+            for parameter in part.parameters():
+                yield self.rates.get(name, 1.0), parameter
 
     def freeze(self, part: Literal["none", "stem", "body"]) -> Self:
         """Keep the weights up to ``part`` as they are; running statistics of these stay, too.
@@ -77,3 +100,17 @@ class Projection(Encoder):
 def projection(width: int, features: int) -> nn.Module:
     """Return the last part of every encoder: one linear layer and a ReLU."""
     return nn.Sequential(nn.Linear(width, features), nn.ReLU())
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean (B, W) of values (B, L, W) over positions where the mask (B, L) is 1.
+
+    0 where no position is.
+    """
+    weights = mask[:, :, None].to(values.dtype)
+    return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def mean_of_frames(maps: Tensor, batch: int) -> Tensor:
+    """Return the mean (B, C) over pixels and frames of maps (B x F, C, H, W)."""
+    return maps.mean(dim=(2, 3)).reshape(batch, -1, maps.shape[1]).mean(dim=1)

@@ -1,11 +1,12 @@
 """The one model class: an encoder and a head for each modality, and a fusion of all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from equipoise.models.encoder import Encoder
 from equipoise.models.fusion import Fusion
 
 
@@ -67,15 +68,29 @@ class MultimodalClassifier(nn.Module):
         """Return features ``{m: (B, D)}`` of the modalities in ``batch``."""
         return {m: encoder(batch[m]) for m, encoder in self.encoders.items() if m in batch}
 
-    def classify(self, features: Mapping[str, Tensor], detach_heads: bool = False) -> Output:
-        """Run the heads and the fusion on features ``{m: (B, D)}`` of one modality or more."""
+    def classify(
+        self,
+        features: Mapping[str, Tensor],
+        detach_heads: bool = False,
+        keep: Mapping[str, Tensor] | None = None,
+    ) -> Output:
+        """Run the heads and the fusion on features ``{m: (B, D)}`` of one modality or more.
+
+        Args:
+            features: What the encoders gave.
+            detach_heads: Cut the heads off the encoders.
+            keep: Modality to (B,) bool: to the fusion it is absent from the other samples.
+        """
         heads = {
             m: head(features[m].detach() if detach_heads else features[m])
             for m, head in self.heads.items()
             if m in features
         }
         zeros = torch.zeros_like(next(iter(features.values())))
-        logits = self.fusion({m: features.get(m, zeros) for m in self.encoders}, heads)
+        fused = {m: features.get(m, zeros) for m in self.encoders}
+        if keep is not None:
+            fused = {m: value * keep[m][:, None] for m, value in fused.items()}
+        logits = self.fusion(fused, heads)
         return Output(
             features={m: value.float() for m, value in features.items()},
             modality_logits={m: value.float() for m, value in heads.items()},
@@ -92,10 +107,27 @@ class MultimodalClassifier(nn.Module):
         return self.classify(self.encode(batch), detach_heads)
 
     def groups(self) -> Groups:
-        """Return the parameters of each modality's encoder and head, of the fusion and extras."""
+        """Return the parameters of each modality's encoder and head, of the fusion and extras.
+
+        Those of a frozen part are not among them: they have no gradient.
+        """
         return Groups(
-            encoders={m: list(module.parameters()) for m, module in self.encoders.items()},
-            heads={m: list(module.parameters()) for m, module in self.heads.items()},
-            fusion=list(self.fusion.parameters()),
-            extras=list(self.extras.parameters()),
+            encoders={m: _trained(module) for m, module in self.encoders.items()},
+            heads={m: _trained(module) for m, module in self.heads.items()},
+            fusion=_trained(self.fusion),
+            extras=_trained(self.extras),
         )
+
+    def trained(self) -> list[nn.Parameter]:
+        """Return all parameters but those of frozen parts."""
+        return _trained(self)
+
+    def factors(self) -> Iterator[tuple[float, nn.Parameter]]:
+        """Yield the factor on the learning rate of every parameter of an encoder that has one."""
+        for encoder in self.encoders.values():
+            if isinstance(encoder, Encoder):
+                yield from encoder.factors()
+
+
+def _trained(module: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]

@@ -17,7 +17,6 @@ from equipoise.params.jobs import (
     WarmupJob,
     job_settings,
 )
-from equipoise.section import Section, explain, overlay
 from equipoise.params.sections import (
     Compare,
     Encoder,
@@ -31,6 +30,7 @@ from equipoise.params.sections import (
     Train,
     Warmup,
 )
+from equipoise.section import Section, explain, overlay
 
 __all__ = [
     "JOBS",

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from equipoise import places
 from equipoise.errors import UserError
 from equipoise.files import write_text
 from equipoise.params.grid import Params
@@ -41,7 +42,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path = Path("params.yaml"), overlays: Iterable[Path] = ()) -> Params:
-    """Read, merge and check the parameters.
+    """Read, merge and check the parameters, and that no input is where outputs are.
 
     Raises:
         UserError: One line that names the file, the key and what is expected.
@@ -49,7 +50,13 @@ def load(path: Path = Path("params.yaml"), overlays: Iterable[Path] = ()) -> Par
     values: dict[str, Any] = read_yaml(path)
     for extra in (extras := list(overlays)):
         values = overlay(values, read_yaml(extra))
-    return parse(Params, values, " + ".join(map(str, [path, *extras])))
+    where = " + ".join(map(str, [path, *extras]))
+    params = parse(Params, values, where)
+    try:
+        places.check(params, [path, *extras])
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    return params
 
 
 def parse(kind: type[S], values: Any, where: str) -> S:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from equipoise import registry
 from equipoise.errors import UserError, nearest
-from equipoise.params import moved
-from equipoise.section import Name, Section, known, merged
+from equipoise.params.moved import refuse
 from equipoise.params.sections import (
     ADDITIVE,
     Compare,
@@ -25,6 +25,7 @@ from equipoise.params.sections import (
     Warmup,
 )
 from equipoise.params.streams import Stream, encoders, streams
+from equipoise.section import Name, Section, known, merged
 
 
 class DatasetEntry(Section):
@@ -56,6 +57,22 @@ class Methods(Section):
     """Trained from random weights."""
     from_warmup: dict[Name, dict[str, Any]] = {}
     """Continued from the warm-up weights, with the posteriors of stage gap at hand."""
+    with_teacher: dict[Name, dict[str, Any]] = {}
+    """Trained from random weights, with the trained run of ``teacher`` at hand: that of the same
+    data set and seed."""
+    teacher: Name = "unimodal"
+    """The method of ``from_scratch`` or ``from_warmup`` whose runs those of ``with_teacher`` read.
+    """
+
+    @property
+    def tables(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Name of each table to its methods."""
+        names = ("from_scratch", "from_warmup", "with_teacher")
+        return {name: getattr(self, name) for name in names}
+
+    def table_of(self, method: str) -> str:
+        """Return the name of the table that a method of the grid stands in."""
+        return next(name for name, table in self.tables.items() if method in table)
 
 
 class Params(Section):
@@ -78,7 +95,7 @@ class Params(Section):
     @model_validator(mode="before")
     @classmethod
     def _of_this_version(cls, values: Any) -> Any:
-        moved.refuse(values)
+        refuse(values)
         return values
 
     @model_validator(mode="after")
@@ -99,13 +116,7 @@ class Params(Section):
                 raise ValueError(
                     f"split of {name!r}: val_fraction and test_fraction leave nothing for training"
                 )
-        if both := self.methods.from_scratch.keys() & self.methods.from_warmup.keys():
-            raise ValueError(f"methods: {min(both)!r} stands in from_scratch and in from_warmup")
-        if not self.method_names:
-            raise ValueError("methods: none named; put at least one in methods.from_scratch")
-        for start in ("from_scratch", "from_warmup"):
-            for name, options in getattr(self.methods, start).items():
-                registry.check_method(name, options, start, self)
+        self._check_methods()
         if self.methods.from_warmup and self.gap.scores == "split":
             self.expect_additive("gap.scores")
         known(self.compare.baseline, self.method_names, "compare.baseline: method")
@@ -118,6 +129,29 @@ class Params(Section):
                 )
         return self
 
+    def _check_methods(self) -> None:
+        tables = self.methods.tables
+        for (one, first), (two, second) in combinations(tables.items(), 2):
+            if both := first.keys() & second.keys():
+                raise ValueError(f"methods: {min(both)!r} stands in {one} and in {two}")
+        if not self.method_names:
+            raise ValueError("methods: none named; put at least one in methods.from_scratch")
+        for start, table in tables.items():
+            for name, options in table.items():
+                registry.check_method(name, options, start, self)
+        students, teacher = self.methods.with_teacher, self.methods.teacher
+        others = [name for name in self.method_names if name not in students]
+        if teacher in students:
+            raise ValueError(
+                f"methods.teacher: {teacher!r} stands in with_teacher and would be taught by "
+                "itself; name a method of from_scratch or from_warmup"
+            )
+        if students and teacher not in others:
+            raise ValueError(
+                f"methods.teacher: {teacher!r} is not in the grid, but methods.with_teacher reads "
+                f"its runs; put it in methods.from_scratch{nearest(teacher, others)}"
+            )
+
     def _check_search(self) -> None:
         search = self.search
         for change in search.train:
@@ -127,8 +161,8 @@ class Params(Section):
                 merged(self.train_of(name), change, "search.train")
         for method in search.options:
             known(method, self.method_names, "search.options: method")
-        for start in ("from_scratch", "from_warmup"):
-            for method, options in getattr(self.methods, start).items():
+        for start, table in self.methods.tables.items():
+            for method, options in table.items():
                 changes = search.options.get(method, [])
                 for change in changes:
                     registry.check_method(method, {**options, **change}, start, self)
@@ -143,7 +177,7 @@ class Params(Section):
     @property
     def method_names(self) -> list[str]:
         """All methods of the grid, those from scratch first."""
-        return [*self.methods.from_scratch, *self.methods.from_warmup]
+        return [method for table in self.methods.tables.values() for method in table]
 
     def expect_additive(self, where: str) -> None:
         """Check that scores can be split by modality, whatever the data set.
@@ -186,6 +220,10 @@ class Params(Section):
         """The encoder of each modality of one data set, checked."""
         chosen, where = self.datasets[dataset].encoders, f"datasets.{dataset}"
         return encoders(chosen, self.streams_of(dataset), where)
+
+    def embedded(self, dataset: str) -> list[str]:
+        """Modalities of one data set whose encoder is frozen as a whole: stage embed runs it."""
+        return [m for m, one in self.encoders_of(dataset).items() if one.freeze == "body"]
 
     def model_of(self, dataset: str) -> Model:
         """Section ``model`` as it holds for one data set."""

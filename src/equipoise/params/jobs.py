@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from equipoise.params.grid import Params
+from equipoise.params.sections import (
+    Compare,
+    Encoder,
+    Evaluate,
+    Extract,
+    Gap,
+    Model,
+    Split,
+    Train,
+    Warmup,
+)
 from equipoise.section import Section, merged, overlay
-from equipoise.params.sections import Compare, Evaluate, Extract, Gap, Model, Split, Train, Warmup
 
 
 class DownloadJob(Section):
@@ -42,7 +52,11 @@ class WarmupJob(Section):
 
 
 class TrainJob(Section):
-    """Settings of one ``train`` job; ``warmup`` is set when it continues from the warm-up."""
+    """Settings of one ``train`` job.
+
+    ``warmup`` is set when it continues from the warm-up, ``teacher`` when it reads the run of that
+    method.
+    """
 
     model: Model
     encoders: dict[str, Encoder]
@@ -50,6 +64,7 @@ class TrainJob(Section):
     train: Train
     warmup: Warmup | None = None
     gap: Gap | None = None
+    teacher: str | None = None
     options: dict[str, Any]
 
     def changed(self, train: Mapping[str, Any], options: Mapping[str, Any]) -> TrainJob:
@@ -134,14 +149,15 @@ def job_settings(params: Params, stage: str, dataset: str = "", method: str = ""
 
 
 def _train_job(params: Params, dataset: str, method: str) -> TrainJob:
-    warm = method in params.methods.from_warmup
-    table = params.methods.from_warmup if warm else params.methods.from_scratch
+    table = params.methods.table_of(method)
+    warm = table == "from_warmup"
     return TrainJob(
         **_network(params, dataset),
         train=params.train_of(dataset),
         warmup=params.warmup if warm else None,
         gap=params.gap if warm else None,
-        options=table[method],
+        teacher=params.methods.teacher if table == "with_teacher" else None,
+        options=params.methods.tables[table][method],
     )
 
 

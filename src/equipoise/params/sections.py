@@ -42,7 +42,7 @@ class Encoder(Section):
     options: dict[str, Any] = {}
     """Its own options."""
     weights: str = ""
-    """Weights to start from: a name of ``models/weights.toml``, or a file or folder; empty: none."""
+    """Weights to start from: a name of ``models/weights.toml``, a file or folder; empty: none."""
     freeze: Literal["none", "stem", "body"] = "none"
     """What keeps its weights: ``body`` (all but the projection) is run once, by stage embed."""
     rates: dict[Literal["stem", "body", "projection"], Annotated[float, Field(gt=0)]] = {}
@@ -82,6 +82,10 @@ class Gap(Section):
     """A component lighter than this is not a component: the fit is then 'not identifiable'."""
     min_separation: Annotated[float, Field(ge=0)] = 0.05
     """Means closer than this are not two components."""
+    posterior: Literal["monotone", "bayes"] = "monotone"
+    """Posterior of 'imbalanced'. ``monotone``: it never falls as the gap grows, and a gap below the
+    balanced mean has the posterior of that mean; ``bayes``: Bayes' rule alone, by which the
+    smallest gaps can count as imbalanced when the imbalanced component is the wider one."""
     subset_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Samples whose posterior of 'balanced' reaches this form the purified subset."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -103,6 +107,7 @@ class Train(Section):
     """Schedule ``step``: the learning rate is multiplied by step_factor every so many epochs."""
     step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
     precision: Literal["fp32", "bf16"] = "fp32"
+    """``bf16``: on a CPU compared with float32 before the run (docs/precision.md)."""
     selection: Literal["validation", "last", "oracle_test"] = "validation"
     """Which epoch is kept: best on validation; the last; best on test (for ablation only)."""
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from equipoise import registry
+from equipoise.errors import UserError
+from equipoise.models import weights
 from equipoise.params.sections import Encoder
 from equipoise.section import Section, known
 
@@ -85,7 +87,7 @@ def encoders(
 
 def _encoder(given: str | Encoder | None, stream: Stream, where: str) -> Encoder:
     kind = registry.kinds()[stream.kind]
-    encoder = Encoder(name=kind.encoder) if given is None else given
+    encoder = Encoder(name=kind.encoder(stream.settings)) if given is None else given
     encoder = Encoder(name=encoder) if isinstance(encoder, str) else encoder
     here = f"{where}.encoders.{stream.name}"
     known(encoder.name, registry.encoders(), f"{here}: encoder")
@@ -101,5 +103,31 @@ def _encoder(given: str | Encoder | None, stream: Stream, where: str) -> Encoder
         known(part, info.parts, f"{here}.rates: part of {encoder.name!r}")
     if encoder.freeze != "none" and encoder.freeze not in info.parts:
         raise ValueError(f"{here}.freeze: {encoder.name!r} has no {encoder.freeze}")
+    _check_weights(encoder, info.needs_weights, here)
+    if encoder.freeze == "body" and stream.augment != type(stream.augment)():
+        raise ValueError(
+            f"{here}.freeze: stage embed runs {encoder.name!r} once, so that nothing of "
+            f"{where}.augment.{stream.name} can be random; leave one of them out"
+        )
     options = registry.check(info.options, encoder.options, f"{here}.options")
     return encoder.model_copy(update={"options": options.model_dump(mode="json")})
+
+
+def _check_weights(encoder: Encoder, needed: bool, here: str) -> None:
+    """Check that the weights are known and of this encoder, and that nothing random is frozen."""
+    if encoder.weights:
+        try:
+            weights.find(encoder.weights, encoder.name)
+        except (ValueError, UserError) as error:
+            raise ValueError(f"{here}.weights: {error}") from None
+    elif needed:
+        named = ", ".join(weights.names(encoder.name))
+        raise ValueError(
+            f"{here}.weights: {encoder.name!r} is nothing without weights; name a folder, "
+            f"hub:OWNER/NAME, or one of {named}"
+        )
+    elif encoder.freeze != "none":
+        raise ValueError(
+            f"{here}.freeze: without weights a frozen {encoder.freeze} stays random; name weights, "
+            "or leave freeze out"
+        )

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from equipoise.console import log
 from equipoise.errors import UserError
-from equipoise.media.ffmpeg import MediaError, version
+from equipoise.media.errors import MediaError
+from equipoise.media.version import decoder
 from equipoise.modalities.base import readers
 from equipoise.modalities.sample import Readers, read_present
 from equipoise.models.card import ModelCard
 from equipoise.prediction.inputs import Clip, find_clips, wanted
 from equipoise.training import inference
 from equipoise.training.device import make_deterministic, pick_device
+from equipoise.training.embedding import Embedder, of_card
 
 #: Key of the fused prediction beside those of the modalities.
 FUSED = "fused"
@@ -55,6 +57,8 @@ class ClipPredictions:
     clips: list[Clip]
     readers: Readers
     """How clips are read: as the model's training data were."""
+    embedders: dict[str, Embedder]
+    """Frozen encoders whose output the model was trained on."""
     device: torch.device
     batch_size: int
     threads: int
@@ -116,7 +120,8 @@ class ClipPredictions:
     def _probabilities(self, arrays: Arrays) -> dict[str, NDArray[np.float64]]:
         from scipy.special import softmax
 
-        store = _Decoded(arrays, self.classes)
+        embedded = {m: self.embedders[m].embed(arrays[m]) for m in arrays if m in self.embedders}
+        store = _Decoded({**arrays, **embedded}, self.classes)
         predicted = inference.predict(
             self.loaded,
             store,
@@ -193,9 +198,10 @@ def predict(
     log.info(
         "%s: %s on %s, seed %d, epoch %d; reads %s; %s, %s",
         *(folder, card.method, card.dataset, card.seed, card.epoch, ", ".join(card.modalities)),
-        *(where, version().partition(" Copyright")[0]),
+        *(where, decoder()),
     )
-    return ClipPredictions(loaded, clips, how, where, batch_size, cores)
+    frozen = {m: of_card(m, one, where) for m, one in card.modalities.items() if one.embedded}
+    return ClipPredictions(loaded, clips, how, frozen, where, batch_size, cores)
 
 
 def _readers(card: ModelCard, path: Path) -> Readers:
@@ -205,6 +211,11 @@ def _readers(card: ModelCard, path: Path) -> Readers:
     except (ValueError, KeyError) as error:
         raise UserError(f"{path}: {error}; is it of another version?") from None
     for m, reader in made.items():
+        if (found := reader.identity()) != card.modalities[m].identity:
+            raise UserError(
+                f"{path}: {m} was read with {card.modalities[m].identity}, here it is {found}; "
+                "put the files of the training in place"
+            )
         trained, embedded = card.modalities[m].shape, card.modalities[m].embedded
         if not embedded and (shape := reader.stored().shape) != trained:
             raise UserError(

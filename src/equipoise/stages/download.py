@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from equipoise import files, layout, registry
+from equipoise import files, layout, places, registry
 from equipoise.console import log
 from equipoise.data import folder, manifest
 from equipoise.errors import UserError
@@ -22,8 +22,10 @@ def run(job: Job, settings: DownloadJob) -> None:
     of the old version by a rename, so that what stands under the final name is never half of one.
 
     Raises:
-        UserError: A download failed, or the manifest names a file that is not there.
+        UserError: A download failed, the manifest names a file that is not there, or what is to be
+            read lies where the pipeline writes.
     """
+    places.check_download(job.dataset, settings.download)
     final = layout.raw(job.dataset)
     settings_digest = files.digest(settings.model_dump(mode="json"))
     work = layout.state("download", job.dataset, settings_digest)

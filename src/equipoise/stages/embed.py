@@ -34,7 +34,7 @@ def run(job: Job, settings: EmbedJob) -> None:
         UserError: Features or split are missing, or weights that cannot be had or do not fit.
     """
     from equipoise.store import shards
-    from equipoise.store.features import FeatureStore
+    from equipoise.store.features import SCHEMA_VERSION, FeatureStore
     from equipoise.store.inputs import identity
     from equipoise.store.join import join
 
@@ -42,15 +42,19 @@ def run(job: Job, settings: EmbedJob) -> None:
     outputs = layout.embed(job.dataset)
     with FeatureStore(layout.features(job.dataset)["features"]) as store:
         attributes: dict[str, Any] = {
-            **{k: v for k, v in store.attributes.items() if k in ("schema_version", "dataset")},
+            "schema_version": SCHEMA_VERSION,
+            "dataset": job.dataset,
             "classes": json.dumps(store.classes, ensure_ascii=False),
             "features": identity(store),
             "encoders": json.dumps({m: one.model_dump() for m, one in frozen.items()}),
         }
         embedders = _embedders(job, settings, store) if frozen else {}
         attributes["modalities"] = json.dumps({m: store.tables[m] for m in embedders})
-        weights = {m: one.weights for m, one in embedders.items()}
-        attributes["weights"] = json.dumps(weights, sort_keys=True)
+        made_with = {
+            m: {"weights": one.origin.model_dump(), "before": one.normalisation.model_dump()}
+            for m, one in embedders.items()
+        }
+        attributes["made_with"] = json.dumps(made_with, sort_keys=True)
         state = layout.state("embed", job.dataset)
         scratch = state / files.digest(attributes)
         plan = _plan(store, embedders, attributes)
@@ -64,7 +68,7 @@ def run(job: Job, settings: EmbedJob) -> None:
                 paths.append((path, stop - start))
                 bar.advance(stop - start)
         join(outputs["embeddings"], paths, plan)
-        record = {"samples": len(store), "weights": weights, "shapes": _shapes(plan)}
+        record = {"samples": len(store), "made_with": made_with, "shapes": _shapes(plan)}
     files.write_json(outputs["record"], {"dataset": job.dataset, **record})
     shutil.rmtree(state, ignore_errors=True)
     log.info(

@@ -9,6 +9,7 @@ from equipoise import files, layout, registry, tracking
 from equipoise.errors import UserError
 from equipoise.evaluation import collect, contributions, metrics
 from equipoise.evaluation.prediction_cost import prediction_cost
+from equipoise.evaluation.robustness import robustness
 from equipoise.params import Evaluate
 from equipoise.stages.job import Job
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from equipoise.models.card import ModelCard
     from equipoise.store.inputs import Inputs
-    from equipoise.training.inference import LoadedModel, Predictions
+    from equipoise.training.inference import LoadedModel
+    from equipoise.training.outputs import Predictions
 
 
 def run(job: Job, settings: Evaluate) -> None:
@@ -116,8 +118,8 @@ def _contributions_and_cost(
     predictions: Predictions,
     batch_size: int,
 ) -> dict[str, Any]:
-    """Score every subset of the modalities, from features that are there already; both on test."""
-    from equipoise.training.inference import classify, prepared
+    """Score, on test, every subset of the modalities and every damage to one."""
+    from equipoise.training.inference import classify, damaged_features, prepared
 
     def logits(present: list[str]) -> NDArray[np.float32]:
         if present == names:
@@ -125,11 +127,18 @@ def _contributions_and_cost(
         features = {m: predictions.features[m] for m in present}
         return classify(loaded, features, batch_size).logits
 
+    def all_logits(features: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        return classify(loaded, features, batch_size).logits
+
+    def damaged(modality: str, severity: float) -> NDArray[np.float32]:
+        return damaged_features(loaded, store, rows, modality, severity, batch_size)
+
     names = list(predictions.features)
     rows, train_rows = split["test"], split["train"]
     inputs = prepared(loaded, store, rows[:batch_size])
     return {
         **contributions.contributions(store.labels[rows], store.labels[train_rows], names, logits),
+        "robustness": robustness(store.labels[rows], predictions.features, damaged, all_logits),
         "cost": prediction_cost(loaded, inputs),
     }
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equipoise import files, layout, registry
 from equipoise.console import Progress, log, progress
 from equipoise.data import manifest as manifests
 from equipoise.data.manifest import Column, Manifest, Row
 from equipoise.errors import UserError
-from equipoise.media.ffmpeg import MediaError, version
-from equipoise.modalities.base import Reader, Reading, readers
+from equipoise.media.errors import MediaError
+from equipoise.media.version import decoder
+from equipoise.modalities.base import Reader, Reading, identities, readers
 from equipoise.modalities.sample import read_sample
 from equipoise.params import ExtractJob
 from equipoise.stages.job import Job
@@ -52,7 +52,7 @@ class _Source:
 
 
 def run(job: Job, settings: ExtractJob) -> None:
-    """Decode every sample of a data set; write features.h5, rejects.csv, extract.json, samples.json.
+    """Decode every sample; write features.h5, rejects.csv, extract.json and samples.json.
 
     Rows are in the order of the manifest. A finished shard stays in the state folder until the
     stage has succeeded, so that a stage that was killed continues where it was.
@@ -76,13 +76,17 @@ def run(job: Job, settings: ExtractJob) -> None:
     }
     state = layout.state("extract", job.dataset)
     scratch = state / files.digest([settings.model_dump(mode="json"), origin])
-    log.info("extract %s with %s", job.dataset, version())
+    origin["decoder"] = decoder()
+    origin["identity"] = identities(source.readers)
+    log.info("extract %s with %s", job.dataset, origin["decoder"])
     rejects = _decode_all(source, scratch, job.threads)
     kept = _kept(source, rejects)
     paths = [(_shard(scratch, number), len(part)) for number, part in enumerate(source.parts)]
     join(outputs["features"], paths, _plan(job.dataset, source, kept, origin))
     files.write_csv(outputs["rejects"], REJECTS, _reject_rows(source, rejects))
-    facts = extracted.facts(shards.read(path, rows, source.shapes) for path, rows in paths)
+    facts = extracted.facts(
+        shards.read(path, rows, source.shapes, decoder()) for path, rows in paths
+    )
     record = _record(job.dataset, source, kept, rejects, origin) | {"facts": facts}
     files.write_json(outputs["record"], record)
     files.write_json(outputs["samples"], extracted.samples(outputs["features"], source.readers))
@@ -125,7 +129,7 @@ def _decode_all(source: _Source, scratch: Path, threads: int) -> dict[int, str]:
         try:
             for number, rows in enumerate(source.parts):
                 path = _shard(scratch, number)
-                shard = shards.read(path, len(rows), source.shapes)
+                shard = shards.read(path, len(rows), source.shapes, decoder())
                 if shard is None:
                     shard = _decode(source, rows, pool, bar)
                     shards.write(path, shard)
@@ -175,6 +179,7 @@ def _decode(source: _Source, rows: list[Row], pool: ThreadPoolExecutor, bar: Pro
         {name: array[: len(kept)] for name, array in arrays.items()},
         np.array(list(reasons), np.int64),
         list(reasons.values()),
+        decoder(),
         {name: np.array(values, np.float32) for name, values in facts.items()},
     )
 

@@ -27,6 +27,7 @@ def run(job: Job, settings: Gap) -> None:
     from equipoise.gap.mixture import fit_mixture, posterior_imbalanced
     from equipoise.gap.plot import draw_histogram
     from equipoise.gap.scores import check_modalities
+    from equipoise.gap.subset import balanced_subset
     from equipoise.store.inputs import open_inputs
     from equipoise.training.checkpoint import remove_finished
     from equipoise.training.data import read_split, split_digest
@@ -46,12 +47,15 @@ def run(job: Job, settings: Gap) -> None:
         measured = measure(loaded, store, rows, settings, device, job.runtime.resident_gib)
         labels, classes = np.asarray(store.labels)[rows], store.classes
         ids = [store.sample_ids[row] for row in rows]
+    # A mixture that is not identifiable calls no sample imbalanced: the subset is everything.
     mixture = fit_mixture(measured.gaps, settings)
     if not mixture.identifiable:
         log.warning("%s: two components are not identifiable: %s", job.name, mixture.reason)
-    posterior = posterior_imbalanced(measured.gaps, mixture)
-    record = artefacts.fit_record(mixture, settings.scores, settings.signed, measured.accuracy)
-    keep, record["subset"] = _subset(1 - posterior, labels, classes, settings, mixture.identifiable)
+    posterior = posterior_imbalanced(measured.gaps, mixture, settings.posterior)
+    record = artefacts.fit_record(mixture, settings, measured.accuracy)
+    threshold = settings.subset_threshold if mixture.identifiable else 0.0
+    keep, filled = balanced_subset(1 - posterior, measured.gaps, labels, threshold)
+    record["subset"] = _counts(keep, filled, labels, classes)
     names = [classes[label] for label in labels]
     artefacts.write_gaps(outputs["gap"], ids, names, measured.scores, measured.gaps, posterior)
     artefacts.write_subset(outputs["subset"], ids, names, keep)
@@ -61,20 +65,12 @@ def run(job: Job, settings: Gap) -> None:
     remove_finished(layout.checkpoints("warmup", job.dataset, "", seed))
 
 
-def _subset(
-    balanced: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    classes: list[str],
-    settings: Gap,
-    identifiable: bool,
-) -> tuple[NDArray[np.bool_], dict[str, Any]]:
-    from equipoise.gap.subset import balanced_subset
-
-    # A mixture that is not identifiable calls no sample imbalanced: the subset is everything.
-    threshold = settings.subset_threshold if identifiable else 0.0
-    keep, filled = balanced_subset(balanced, labels, threshold)
+def _counts(
+    keep: NDArray[np.bool_], filled: list[int], labels: NDArray[np.int64], classes: list[str]
+) -> dict[str, Any]:
+    """Say how many samples are kept (N,), of all and of each class."""
     per_class = {name: keep[labels == k] for k, name in enumerate(classes)}
-    return keep, {
+    return {
         "samples": int(keep.sum()),
         "per_class": {name: int(kept.sum()) for name, kept in per_class.items()},
         "part_per_class": {

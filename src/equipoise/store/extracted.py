@@ -1,4 +1,4 @@
-"""What stage extract says of its result: what the settings did to the clips, and some to look at."""
+"""What stage extract says of its result: what the settings did to clips, and some to look at."""
 
 from __future__ import annotations
 

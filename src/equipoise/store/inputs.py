@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ class Inputs:
         modalities: Names of the modalities, sorted.
         embedded: Those that were run through a frozen encoder.
         tables, classes, labels, sample_ids, groups: As those of the features.
+        made_with: Embedded modality to the ``weights`` of its encoder and the normalisation
+            ``before`` it.
         attributes: Of both files, to tell one state of them from another.
     """
 
@@ -33,6 +36,9 @@ class Inputs:
         self.labels: NDArray[np.int64] = features.labels
         self.sample_ids: list[str] = features.sample_ids
         self.groups: list[str] = features.groups
+        self.made_with: dict[str, dict[str, Any]] = json.loads(
+            embeddings.attributes.get("made_with", "{}")
+        )
         self.attributes = {
             **features.attributes,
             **{f"embed_{name}": value for name, value in embeddings.attributes.items()},
@@ -78,6 +84,6 @@ def identity(features: FeatureStore) -> str:
     """Return a digest of what makes a feature store what it is: settings, manifest, media, rows."""
     from equipoise import files
 
-    names = ("modalities", "manifest_sha256", "media_sha256", "ffmpeg")
+    names = ("modalities", "manifest_sha256", "media_sha256", "decoder", "identity")
     values = {name: str(features.attributes.get(name, "")) for name in names}
     return files.digest([values, features.sample_ids])

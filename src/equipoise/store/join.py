@@ -121,7 +121,7 @@ def _write(target: Path, parts: list[tuple[Path, int]], plan: Plan) -> None:
             file.attrs[name] = value
         start = 0
         for path, rows in parts:
-            shard = shards.read(path, rows, plan.shapes)
+            shard = shards.read(path, rows, plan.shapes, plan.attributes.get("decoder", ""))
             if shard is None:
                 raise UserError(f"{path}: damaged; run extract again, it makes this shard anew")
             stop = start + len(shard.kept)

@@ -33,6 +33,8 @@ class Shard:
     """Positions of the other rows, ascending."""
     reasons: list[str]
     """Why, one for each rejected row."""
+    decoder: str = ""
+    """What decoded them: versions of libraries."""
     facts: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     """``<modality>.<fact>`` to one number for each kept row: what the settings did to it."""
 
@@ -55,6 +57,7 @@ def write(path: Path, shard: Shard) -> None:
                     kept=shard.kept,
                     rejected=shard.rejected,
                     reasons=np.array(shard.reasons, dtype=np.str_),
+                    decoder=np.array(shard.decoder, dtype=np.str_),
                     **arrays,
                 )
             _load(temporary)
@@ -65,13 +68,17 @@ def write(path: Path, shard: Shard) -> None:
         ) from None
 
 
-def read(path: Path, rows: int, shapes: Shapes) -> Shard | None:
+def read(path: Path, rows: int, shapes: Shapes, decoder: str = "") -> Shard | None:
     """Read a shard; None if there is none or if it is damaged (it is then to be made again).
 
     Args:
         path: The file.
         rows: Manifest rows it must account for.
         shapes: What it must hold.
+        decoder: What must have decoded it.
+
+    Raises:
+        UserError: Something else decoded it: versions are not mixed.
     """
     if not path.exists():
         return None
@@ -83,6 +90,12 @@ def read(path: Path, rows: int, shapes: Shapes) -> Shard | None:
     if not ok:
         log.warning("%s is damaged and will be made again", path)
         return None
+    if shard.decoder != decoder:
+        raise UserError(
+            f"{path}: decoded by {shard.decoder or 'unknown libraries'}, but this run has "
+            f"{decoder or 'unknown libraries'}; install the first, or delete {path.parent} to "
+            "decode everything again"
+        )
     return shard
 
 
@@ -98,6 +111,7 @@ def _load(path: Path) -> Shard:
             named("modality_"),
             file["rejected"],
             [str(reason) for reason in file["reasons"]],
+            str(file["decoder"]),
             named("fact_"),
         )
 

@@ -23,7 +23,7 @@ from equipoise.tracking import journal, names, sender, store
 from equipoise.tracking.journal import Artifact, End, Journal, Metrics, Record, Start, Tags
 
 if TYPE_CHECKING:
-    from equipoise.params import Section
+    from equipoise.section import Section
     from equipoise.stages.job import Job
 
 __all__ = ["Run", "init_store", "run", "shown_uri", "store_uri"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise import files, provenance, registry
 
 if TYPE_CHECKING:
-    from equipoise.params import Section
+    from equipoise.section import Section
     from equipoise.stages.job import Job
 
 #: First words of column names that become groups in the UI (``val_loss`` -> ``val/loss``).

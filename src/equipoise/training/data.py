@@ -12,10 +12,10 @@ from torch import Tensor
 
 from equipoise import files
 from equipoise.errors import UserError
-from equipoise.methods.base import Batch
-from equipoise.modalities.draws import mixed
 from equipoise.modalities.feed import Drawn
 from equipoise.modalities.normalise import Normalisation
+from equipoise.training.batch import Batch, Plan
+from equipoise.training.order import arranged, permutation
 from equipoise.training.source import Raw, Source, Store, open_source
 from equipoise.training.streams import Streams, feeds_of, measured
 
@@ -62,17 +62,6 @@ def split_digest(splits: Mapping[str, Indices], sample_ids: Sequence[str]) -> st
     )
 
 
-def cut(rows: Tensor, batch_size: int) -> list[Tensor]:
-    """Cut rows into batches; a last batch of one sample joins the one before.
-
-    Batch statistics of a single sample are not defined.
-    """
-    batches = list(torch.split(rows, batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
-
-
 class Data:
     """Features of one data set as batches on one device.
 
@@ -81,7 +70,8 @@ class Data:
         splits: Subset to ascending rows of the store.
         device: Where batches go.
         resident_gib: Features up to this size are held in memory.
-        normalisation: From the training of an earlier stage; None: computed on ``train``.
+        normalisation: Of the modalities that it is known of: from an earlier stage, or what
+            pretrained weights expect; of the others it is computed on ``train``.
         augment: Modality to what is random in training.
     """
 
@@ -101,7 +91,9 @@ class Data:
         self.sample_ids = list(store.sample_ids)
         self.labels: Indices = np.asarray(store.labels, dtype=np.int64)
         feeds = feeds_of(store, augment or {})
-        known = dict(normalisation or measured(feeds, store, self.splits["train"]))
+        known = dict(normalisation or {})
+        unknown = {m: feed for m, feed in feeds.items() if m not in known}
+        known |= measured(unknown, store, self.splits["train"])
         self.streams = Streams(feeds, known, device)
         self._source: Source = open_source(store, self.modalities, device, resident_gib)
         self._labels = torch.from_numpy(self.labels).to(device)
@@ -118,27 +110,41 @@ class Data:
         batch_size: int,
         seed: tuple[int, int],
         start: int = 0,
+        plan: Plan | None = None,
     ) -> Generator[Batch, None, None]:
         """Yield the training batches of one epoch, from batch ``start`` on.
+
+        What ``plan`` says of order, groups and kept modalities holds for the entries of ``rows``.
 
         Order and augmentation are functions of ``seed`` = (seed, epoch) alone: the position in a
         run is (epoch, batch), whatever happened before.
         """
-        order = self.order(rows, seed)
+        plan = plan or Plan()
+        places = arranged(len(rows), batch_size, seed, plan)
+        keep = self._kept(plan, torch.cat(places)) if places else None
         drawn = self.streams.draw(seed, len(rows))  # one copy to the device, not one a step
-        batches = cut(order, batch_size)
+        batches = [torch.from_numpy(rows)[place] for place in places]
         position = sum(len(index) for index in batches[:start])
         batches = batches[start:]
         for index, raw in zip(batches, self._source.batches(batches), strict=True):
             span = slice(position, position + len(index))
             position += len(index)
             part = {m: {name: d[span] for name, d in by.items()} for m, by in drawn.items()}
-            yield self._batch(index, raw, part)
+            batch = self._batch(index, raw, part)
+            batch.keep = keep and {m: kept[span] for m, kept in keep.items()}
+            yield batch
 
     def order(self, rows: Indices, seed: tuple[int, int]) -> Tensor:
         """Return ``rows`` in the order of the epoch ``seed`` = (seed, epoch)."""
-        generator = torch.Generator().manual_seed(mixed(*seed, 0))
-        return torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)]
+        return torch.from_numpy(rows)[permutation(len(rows), seed)]
+
+    def _kept(self, plan: Plan, order: Tensor) -> dict[str, Tensor] | None:
+        """Return ``Plan.keep`` in the order of the epoch: one copy to the device."""
+        if plan.keep is None:
+            return None
+        if any(len(plan.keep[m]) != len(order) for m in self.modalities):
+            raise ValueError(f"the plan does not say of {len(order)} entries what to keep")
+        return {m: torch.from_numpy(kept)[order].to(self.device) for m, kept in plan.keep.items()}
 
     def _batch(self, index: Tensor, raw: Raw, drawn: Mapping[str, Drawn] | None = None) -> Batch:
         rows = index.to(self.device, non_blocking=True)

@@ -13,10 +13,12 @@ from torch import Tensor
 from equipoise import files
 from equipoise.errors import UserError
 from equipoise.methods.base import Method, create
+from equipoise.modalities.draws import mixed
 from equipoise.models.build import build_model
 from equipoise.models.card import ModalityCard, ModelCard, read_card
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.training.device import pick_device
+from equipoise.training.outputs import Predictions, gather
 from equipoise.training.source import Rows, Store, open_source
 from equipoise.training.streams import Streams
 
@@ -28,21 +30,6 @@ class LoadedModel:
     model: MultimodalClassifier
     card: ModelCard
     method: Method[Any]
-
-
-@dataclass
-class Predictions:
-    """Outputs for N samples, in the order in which they were asked for; float32.
-
-    The mappings hold the modalities that were present.
-    """
-
-    logits: NDArray[np.float32]
-    """(N, C) of the fused prediction."""
-    modality_logits: dict[str, NDArray[np.float32]]
-    """Modality to (N, C)."""
-    features: dict[str, NDArray[np.float32]]
-    """Modality to (N, D)."""
 
 
 def load_model(folder: Path) -> LoadedModel:
@@ -137,6 +124,40 @@ def classify(
     return gather(outputs, list(features), len(loaded.card.classes), loaded.card.features)
 
 
+@torch.no_grad()
+def damaged_features(
+    loaded: LoadedModel,
+    store: Store,
+    rows: NDArray[np.int64],
+    modality: str,
+    severity: float,
+    batch_size: int = 256,
+) -> NDArray[np.float32]:
+    """Return the features (N, D) of one modality of ``rows`` whose samples were damaged.
+
+    The damage is a function of severity and rows: the same for every model.
+
+    Args:
+        loaded: Model and method, on the device to use.
+        store: Features.
+        rows: Rows (N,).
+        modality: Which one is damaged.
+        severity: 0 (not at all) to 1 (nothing is left of it).
+        batch_size: Samples in one forward pass.
+    """
+    where = next(loaded.model.parameters()).device
+    streams = Streams.of_card(_checked(loaded.card, store, [modality]), where)
+    generator = torch.Generator().manual_seed(mixed(int(1000 * severity)))
+    batches = list(torch.split(torch.from_numpy(rows), batch_size))
+    pieces = []
+    for raw in open_source(store, [modality], where, 0.0).batches(batches):
+        inputs = streams.prepare(raw)
+        damaged = streams.feeds[modality].corrupt(inputs[modality], severity, generator)
+        pieces.append(loaded.model.encode({modality: damaged})[modality].float().cpu())
+    features: NDArray[np.float32] = torch.cat(pieces).numpy()
+    return features
+
+
 def prepared(loaded: LoadedModel, store: Store, rows: NDArray[np.int64]) -> dict[str, Tensor]:
     """Return one batch, the rows (B,) of ``store``, as the model takes it: ``{m: (B, ...)}``."""
     where = next(loaded.model.parameters()).device
@@ -181,24 +202,3 @@ def _checked(
                 f"trained on {modality.shape}; extract with the model's settings"
             )
     return modalities
-
-
-def gather(
-    outputs: list[Output], modalities: list[str], classes: int, features: int
-) -> Predictions:
-    """Join the outputs of several batches into arrays."""
-
-    def joined(pieces: list[Tensor], width: int) -> NDArray[np.float32]:
-        if not pieces:
-            return np.zeros((0, width), np.float32)
-        array: NDArray[np.float32] = torch.cat(pieces).float().cpu().numpy()
-        return array
-
-    def by_modality(values: list[Mapping[str, Tensor]], width: int) -> dict[str, Any]:
-        return {m: joined([value[m] for value in values], width) for m in modalities}
-
-    return Predictions(
-        logits=joined([output.logits for output in outputs], classes),
-        modality_logits=by_modality([output.modality_logits for output in outputs], classes),
-        features=by_modality([output.features for output in outputs], features),
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +12,22 @@ from equipoise import files, layout, registry
 from equipoise.console import log
 from equipoise.errors import UserError
 from equipoise.methods.base import Method, create
-from equipoise.models.build import build_model
 from equipoise.modalities.normalise import Normalisation
+from equipoise.models.build import build_model
 from equipoise.models.card import ModalityCard, ModelCard
 from equipoise.models.multimodal import MultimodalClassifier
 from equipoise.params import TrainJob, WarmupJob
 from equipoise.stages.job import Job
+from equipoise.training import pretrained
 from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.data import Data, read_split, split_digest
 from equipoise.training.device import make_deterministic, seed_everything
 from equipoise.training.inference import LoadedModel, load_model
 from equipoise.training.loop import Best, Row, Trainer
-from equipoise.training.run import Run, make_optimizer
+from equipoise.training.precision import expect_right
+from equipoise.training.run import Run, make_optimizer, parameter_groups
 from equipoise.training.shares import share
+from equipoise.training.teacher import expect_same, freeze, load_teacher, weights_of
 from equipoise.training.world import current, local_size, own_device
 
 if TYPE_CHECKING:
@@ -39,6 +43,8 @@ class Start:
     warm: LoadedModel | None = None
     """The warmed-up model to continue from."""
     gap: GapArtefacts | None = None
+    teacher: LoadedModel | None = None
+    """The trained run that the method reads."""
 
 
 def train_model(
@@ -69,7 +75,8 @@ def train_model(
         best = trainer.fit(on_epoch)
         if not trainer.run.world.first:
             return
-        _write(outputs, _card(job, settings, key, options, trainer.run, store), best, trainer)
+        card = _card(job, settings, key, options, trainer.run, store)
+        _write(outputs, card, best, trainer)
         for path in outputs.values():
             tracked.artifact(path)
     if job.code:
@@ -94,6 +101,9 @@ def make_trainer(
         UserError: Settings, features and split do not belong together.
     """
     check_modalities(key, list(store.modalities))
+    name, _, _ = registry.method_of(key)
+    if registry.methods()[name].needs_teacher and start.teacher is None:
+        raise UserError(f"method {name!r} reads a trained run; put it in methods.with_teacher")
     method = create(key, options)
     run = _make_run(job, settings, method, start, last_epoch, store)
     checkpoints = Checkpoints(_state(job, settings, store), job.runtime.checkpoint_seconds)
@@ -101,15 +111,16 @@ def make_trainer(
 
 
 def start_of(job: Job, settings: TrainJob, store: Inputs) -> Start:
-    """Return where a run of the method of ``job`` starts: from scratch or from the warm-up.
+    """Return where a run of the method of ``job`` starts, with what it reads of other runs.
 
     Raises:
-        UserError: The files of the warm-up or of stage gap are missing or damaged.
+        UserError: The files of the warm-up, of stage gap or of the teacher are missing or damaged.
     """
     from equipoise.gap.artefacts import read_gap
 
     if settings.warmup is None or settings.gap is None:
-        return Start()
+        teacher = settings.teacher
+        return Start(teacher=load_teacher(job, teacher) if teacher else None)
     seed = str(job.seed)
     return Start(
         first_epoch=settings.warmup.epochs + 1,
@@ -133,22 +144,34 @@ def _make_run(
         start.warm.card.expect_split(split_digest(splits, store.sample_ids))
     warm_weights = layout.warmup(job.dataset, str(job.seed))["weights"]
     warm = start.warm
-    normalisation = _normalisation(warm, store, warm_weights) if warm else None
+    placed = pretrained.place(settings.encoders, store)
+    if warm is not None:
+        normalisation = _normalisation(warm, store, warm_weights)
+    else:
+        normalisation = pretrained.expected(placed, store, settings.augment)
     gib = job.runtime.resident_gib
     data = Data(store, splits, device, gib, normalisation, settings.augment)
     seed_everything(job.seed)
     fusion = method.fusion(settings.model.fusion)
     width, classes = settings.model.features, len(data.classes)
     given = data.streams.inputs
-    model = build_model(given, settings.encoders, fusion, width, classes, store.embedded)
+    encoders = pretrained.complete(settings.encoders, placed)
+    model = build_model(given, encoders, fusion, width, classes, store.embedded)
     if warm is not None:
         _continue_from(model, warm, warm_weights)
+    else:
+        pretrained.load(model, placed)
     model.to(device)
+    expect_right(model, data, settings.train, (job.seed, start.first_epoch))
     world = current()
     share(model.encoders, world)
+    if start.teacher is not None:
+        cards, digest = modality_cards(data, settings, store), split_digest(splits, data.sample_ids)
+        expect_same(start.teacher.card, cards, width, data.classes, digest)
+        freeze(start.teacher, device, world)
     return Run(
         model=model,
-        optimizer=make_optimizer(list(model.parameters()), settings.train),
+        optimizer=make_optimizer(parameter_groups(model), settings.train),
         data=data,
         settings=settings.train,
         device=device,
@@ -157,6 +180,7 @@ def _make_run(
         last_epoch=last_epoch,
         phase=job.stage,
         gap=start.gap,
+        teacher=start.teacher,
         world=world,
     )
 
@@ -208,8 +232,35 @@ def _state(job: Job, settings: WarmupJob | TrainJob, store: Inputs) -> Path:
     warm = layout.warmup(job.dataset, str(job.seed))["weights"]
     if isinstance(settings, TrainJob) and settings.warmup is not None:
         inputs["warmup"] = files.sha256(warm)
+    if isinstance(settings, TrainJob) and settings.teacher is not None:
+        inputs["teacher"] = files.sha256(weights_of(job, settings.teacher))
     cell = layout.checkpoints(job.stage, job.dataset, job.method, str(job.seed))
     return cell / files.digest(inputs)
+
+
+def modality_cards(
+    data: Data, settings: WarmupJob | TrainJob, store: Inputs
+) -> dict[str, ModalityCard]:
+    """Return what a model that is trained on ``data`` must know of each modality."""
+    placed = pretrained.place(settings.encoders, store)
+    encoders = pretrained.complete(settings.encoders, placed)
+    origins = pretrained.origins(placed, store)
+    before = {m: Normalisation(**made["before"]) for m, made in store.made_with.items()}
+    identity = json.loads(store.attributes.get("identity", "{}"))
+    return {
+        m: ModalityCard(
+            table=dict(store.tables[m]),
+            identity=identity.get(m, {}),
+            augment=settings.augment.get(m, {}),
+            encoder=encoders[m],
+            shape=store.shape(m),
+            normalisation=data.streams.normalisation[m],
+            embedded=m in store.embedded,
+            weights=origins.get(m),
+            before=before.get(m),
+        )
+        for m in data.modalities
+    }
 
 
 def _card(
@@ -227,25 +278,15 @@ def _card(
         "method": key,
         "options": dict(options),
         "seed": job.seed,
-        "modalities": {m: _modality(m, settings, run, store) for m in data.modalities},
+        "modalities": modality_cards(data, settings, store),
         "fusion": run.model.fusion.name,
         "features": settings.model.features,
         "classes": data.classes,
         "selection": settings.train.selection,
         "split_digest": split_digest(data.splits, data.sample_ids),
         "settings": settings.model_dump(mode="json"),
+        "teacher_sha256": run.teacher.card.weights_sha256 if run.teacher else "",
     }
-
-
-def _modality(name: str, settings: WarmupJob | TrainJob, run: Run, store: Inputs) -> ModalityCard:
-    return ModalityCard(
-        table=dict(store.tables[name]),
-        augment=settings.augment.get(name, {}),
-        encoder=settings.encoders[name],
-        shape=store.shape(name),
-        normalisation=run.data.streams.normalisation[name],
-        embedded=name in store.embedded,
-    )
 
 
 def _write(outputs: Mapping[str, Path], card: dict[str, Any], best: Best, trainer: Trainer) -> None:

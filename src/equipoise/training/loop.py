@@ -22,8 +22,9 @@ from equipoise.training.checkpoint import (
     generator_state,
     set_generator_state,
 )
-from equipoise.training.data import Indices, cut
-from equipoise.training.run import Run, set_groups, shown_groups
+from equipoise.training.data import Indices
+from equipoise.training.order import arranged, cut
+from equipoise.training.run import Run, set_groups, set_rate, shown_groups
 from equipoise.training.schedule import learning_rate
 from equipoise.training.signals import Stop
 from equipoise.training.totals import Totals
@@ -111,10 +112,10 @@ class Trainer:
         if self._totals is None:
             self._totals = Totals(run.data.modalities, run.device)
         rate = self._plan.learning_rate or learning_rate(settings, epoch)
-        for group in run.optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(run.optimizer, rate)
         run.model.train()
-        batches = run.data.shuffled(self._rows(), settings.batch_size, (run.seed, epoch), start)
+        seed, plan = (run.seed, epoch), self._plan
+        batches = run.data.shuffled(self._rows(), settings.batch_size, seed, start, plan)
         with self.stop.held(), contextlib.closing(batches):
             stopped = self._steps(epoch, start, batches)
         if stopped:
@@ -168,8 +169,9 @@ class Trainer:
         )
 
     def _batch_rows(self, epoch: int, step: int) -> list[int]:
-        order = self.run.data.order(self._rows(), (self.run.seed, epoch))
-        return [int(row) for row in cut(order, self.run.settings.batch_size)[step - 1]]
+        rows, seed = self._rows(), (self.run.seed, epoch)
+        size, plan = self.run.settings.batch_size, self._plan or Plan()
+        return [int(row) for row in rows[arranged(len(rows), size, seed, plan)[step - 1]]]
 
     def _rows(self) -> Indices:
         rows = self._plan.rows if self._plan else None
@@ -237,13 +239,7 @@ class Trainer:
             "history": self.history,
             "totals": totals.state_dict() if totals else None,
             "best": best and [best.epoch, best.accuracy, best.loss, best.structure],
-            "plan": plan
-            and [
-                None if plan.rows is None else torch.from_numpy(plan.rows),
-                plan.learning_rate,
-                plan.phase,
-                plan.selectable,
-            ],
+            "plan": plan and plan.state_dict(),
         }
         weights = self.run.model.state_dict()
         return Checkpoint(epoch, step, weights, best.weights if best else None, state)
@@ -266,8 +262,7 @@ class Trainer:
             epoch, accuracy, loss, structure = state["best"]
             self.best = Best(epoch, accuracy, loss, found.best, structure)
         if state["plan"]:
-            rows, *rest = state["plan"]
-            self._plan = Plan(None if rows is None else rows.numpy(), *rest)
+            self._plan = Plan.of_state(state["plan"])
         if state["totals"]:
             self._totals = Totals(run.data.modalities, run.device)
             self._totals.load_state_dict(state["totals"])

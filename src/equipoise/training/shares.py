@@ -13,7 +13,8 @@ evaluation mode         shared out as well, unless gradients are wanted (maybe o
 ======================  ==========================================================================
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -48,6 +49,27 @@ def share(encoders: nn.ModuleDict, world: World) -> None:
             if parameter.requires_grad:
                 hook = partial(_whole_gradient, world, encoder)
                 parameter.register_hook(hook)  # type: ignore[no-untyped-call]
+
+
+@contextlib.contextmanager
+def unshared(encoders: nn.ModuleDict) -> Iterator[None]:
+    """Have every process encode the whole batch, also in training mode, and sum nothing.
+
+    For gradients of second order with batch statistics: sums over processes have none.
+    """
+    normalisations = [m for m in encoders.modules() if isinstance(m, _BatchNorm)]
+    aside = [(m, vars(m).pop("forward")) for m in normalisations if "forward" in vars(m)]
+    # Only shared encoders have batch normalisations set aside; the flag is read by `_encode`.
+    training = [encoder.training for encoder in encoders.values()]
+    try:
+        for encoder in encoders.values():
+            encoder.training = encoder.training and "forward" not in vars(encoder)
+        yield
+    finally:
+        for encoder, flag in zip(encoders.values(), training, strict=True):
+            encoder.training = flag
+        for module, forward in aside:
+            _wrap(module, forward)
 
 
 def _wrap(module: nn.Module, forward: Forward) -> None:

@@ -40,7 +40,7 @@ class Streams:
     ) -> None:
         self.feeds = dict(feeds)
         self.normalisation = {m: normalisation[m] for m in feeds}
-        self.inputs = {m: feed.reader.input() for m, feed in feeds.items()}
+        self.inputs = {m: feed.input() for m, feed in feeds.items()}
         self._device = device
         for m, one in feeds.items():
             one.bind(self.normalisation[m], device)
@@ -107,4 +107,9 @@ def _reader(name: str, table: Mapping[str, Any]) -> Reader[Any]:
 def _of_card(name: str, card: ModalityCard) -> Feed[Any]:
     if card.embedded:
         return EmbeddedFeed(EmbeddedReader(name, card.shape[0]), Section())
+    return feed_of(name, card)
+
+
+def feed_of(name: str, card: ModalityCard) -> Feed[Any]:
+    """Return the feed of a modality of a trained model, not of what stage embed made of it."""
     return feed(_reader(name, card.table), card.table["kind"], card.augment)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from equipoise.verify.records import Record, Records
+from equipoise.verify.records import TAUGHT, Record, Records
 from equipoise.verify.stores import MISSING, Store
 
 #: What differs from dvc.lock need not be damaged.
@@ -48,13 +48,15 @@ def _files(found: Found) -> Iterator[str]:
     for path, state in sorted(found.files.items()):
         if state:
             record = by_path.get(path)
-            newer = "" if state == MISSING or not record or not record.md5 else NEWER
+            newer = NEWER if record and record.md5 else ""
+            if state == MISSING or state.startswith(TAUGHT):
+                newer = ""
             yield f"{path}: {state}{newer}; mend: {_mend_file(found, record, path, state)}"
 
 
 def _mend_file(found: Found, record: Record | None, path: Path, state: str) -> str:
     name = shlex.quote(str(path))
-    if record is None or not record.md5:
+    if record is None or not record.md5 or state.startswith(TAUGHT):
         folder = ((record and record.voucher) or path).parent
         return f"rm -r {shlex.quote(str(folder))} && snakemake --cores all"
     if not record.stored:

@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from equipoise import files, layout
 from equipoise.errors import UserError
@@ -13,6 +13,10 @@ from equipoise.verify.stores import Store
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
+
+
+#: What is wrong with the card of a model whose teacher is no longer the one that taught it.
+TAUGHT = "taught by other weights than those of"
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Records:
     objects: dict[str, list[Path]]
     """Name of an object, ``<md5>`` or ``<md5>.dir``, to the files or the folder it belongs to."""
     broken: dict[Path, str]
-    """A ``model.json`` or ``media.sha256`` that cannot be read, and why."""
+    """A ``model.json`` or ``media.sha256`` that cannot be read, and why; or a ``model.json`` that
+    names other weights of its teacher (:data:`TAUGHT`)."""
 
     def below(self, paths: Iterable[Path]) -> "Records":
         """Return the records of files at or below ``paths``.
@@ -80,6 +85,7 @@ def collect(repo: "Repo | None", stores: Iterable[Store]) -> Records:
     for record in _of_vouchers(broken):
         known = found.get(record.path, record)
         found[record.path] = replace(known, sha256=record.sha256, voucher=record.voucher)
+    broken |= _of_teachers(broken)
     return Records([found[path] for path in sorted(found)], objects, broken)
 
 
@@ -115,6 +121,23 @@ def _of_vouchers(broken: dict[Path, str]) -> Iterator[Record]:
                 yield Record(voucher.parent / name, sha256=sha256, voucher=voucher)
 
 
+def _of_teachers(broken: Mapping[Path, str]) -> dict[Path, str]:
+    """Return the cards of trained models that name other weights of their teacher, and why."""
+    paths = sorted(Path().glob(str(layout.train("*", "*", "*")["model"])))
+    cards = {path: _card(path) for path in paths if path not in broken}
+    found = {}
+    for path, card in cards.items():
+        taught, name = card.get("teacher_sha256"), card.get("settings", {}).get("teacher")
+        teacher = path.parents[2] / str(name) / path.parent.name / path.name
+        if taught and teacher in cards and taught != cards[teacher]["weights_sha256"]:
+            found[path] = f"{TAUGHT} {teacher.parent}"
+    return found
+
+
+def _card(path: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return card
+
+
 def _weights(card: Path) -> dict[str, str]:
-    sha256 = json.loads(card.read_text(encoding="utf-8"))["weights_sha256"]
-    return {layout.train("", "", "")["weights"].name: str(sha256)}
+    return {layout.train("", "", "")["weights"].name: str(_card(card)["weights_sha256"])}

@@ -19,6 +19,7 @@ from equipoise.media.ffmpeg import binary
 
 SPEAKERS = sorted(avdigits.SUBSETS)
 LABELS = np.arange(20) % 10
+AAC_FRAME = 1024
 LONG = "3_theo_0"
 """The only recording longer than the shortest clip."""
 
@@ -132,7 +133,8 @@ def test_sound_is_the_whole_recording(made):
             made / "sources/free-spoken-digit-dataset/recordings" / f"{name}.wav"
         )
         sound = np.frombuffer(decode(made / "media" / f"{name}.mp4", "-f", "s16le"), "<i2")
-        assert abs(len(sound) - len(original)) <= 1
+        # AAC comes in frames; not every version of ffmpeg cuts what the last one adds.
+        assert -1 <= len(sound) - len(original) < AAC_FRAME
         inner = slice(200, len(original) - 200)
         assert np.corrcoef(sound[inner], original[inner])[0, 1] > 0.95
 

@@ -3,16 +3,26 @@
 import pytest
 import torch
 
-from equipoise.models.encoders import conv_frames, conv_spectrogram, conv_speech
+from equipoise.modalities.base import Input
+from equipoise.models.encoders.conv_frames import network as conv_frames
+from equipoise.models.encoders.conv_spectrogram import network as conv_spectrogram
+from equipoise.models.encoders.conv_speech import network as conv_speech
+from equipoise.section import Section
+
+
+def frames(*shape, features=64):
+    return conv_frames.build(Input("pictures", shape), features, Section())
+
+
+def spectrogram(module, *shape, features=64):
+    return module.build(Input("spectrogram", shape), features, Section())
 
 
 @pytest.mark.parametrize(
-    ("shape", "frames"),
-    [((4, 32, 32, 3), 4), ((1, 48, 40, 3), 1), ((28, 28, 3), 1), ((3, 9, 8, 3), 3)],
+    "shape", [(4, 3, 32, 32), (1, 3, 48, 40), (1, 1, 28, 28), (3, 3, 9, 8), (2, 5, 16, 16)]
 )
-def test_frames_to_features(shape, frames):
-    encoder = conv_frames.build(shape, 24)
-    features = encoder(torch.randn(5, frames, 3, *shape[-3:-1]))
+def test_frames_to_features(shape):
+    features = frames(*shape, features=24)(torch.randn(5, *shape))
     assert features.shape == (5, 24)
     assert torch.isfinite(features).all()
 
@@ -20,7 +30,7 @@ def test_frames_to_features(shape, frames):
 @pytest.mark.parametrize("encoder", [conv_spectrogram, conv_speech])
 @pytest.mark.parametrize("shape", [(129, 51), (65, 8), (9, 8), (129, 1)])
 def test_spectrogram_to_features(encoder, shape):
-    features = encoder.build(shape, 24)(torch.randn(5, 1, *shape))
+    features = spectrogram(encoder, *shape, features=24)(torch.randn(5, *shape))
     assert features.shape == (5, 24)
     assert torch.isfinite(features).all()
 
@@ -28,9 +38,9 @@ def test_spectrogram_to_features(encoder, shape):
 @pytest.mark.parametrize(
     ("encoder", "inputs"),
     [
-        (conv_frames.build((2, 32, 32, 3), 16), torch.randn(4, 2, 3, 32, 32)),
-        (conv_spectrogram.build((129, 20), 16), torch.randn(4, 1, 129, 20)),
-        (conv_speech.build((129, 40), 16), torch.randn(4, 1, 129, 40)),
+        (frames(2, 3, 32, 32), torch.randn(4, 2, 3, 32, 32)),
+        (spectrogram(conv_spectrogram, 129, 20), torch.randn(4, 129, 20)),
+        (spectrogram(conv_speech, 129, 40), torch.randn(4, 129, 40)),
     ],
 )
 def test_every_parameter_is_reached_by_the_gradient(encoder, inputs):
@@ -40,15 +50,15 @@ def test_every_parameter_is_reached_by_the_gradient(encoder, inputs):
 
 
 def tone(row, frequencies=129, time=51):
-    spectrogram = torch.zeros(1, 1, frequencies, time)
-    spectrogram[:, :, row] = 3.0
-    return spectrogram
+    sound = torch.zeros(1, frequencies, time)
+    sound[:, row] = 3.0
+    return sound
 
 
 def test_where_a_tone_lies_in_frequency_is_kept():
     """Neighbouring telephone tones are two to three rows apart: features must differ clearly."""
     torch.manual_seed(0)
-    encoder = conv_spectrogram.build((129, 51), 64).eval()
+    encoder = spectrogram(conv_spectrogram, 129, 51).eval()
     with torch.no_grad():
         here, near, far = (encoder(tone(row))[0] for row in (22, 25, 60))
     assert (here - near).norm() > 0.3 * here.norm()
@@ -57,8 +67,8 @@ def test_where_a_tone_lies_in_frequency_is_kept():
 
 def test_when_a_tone_sounds_matters_little():
     torch.manual_seed(0)
-    encoder = conv_spectrogram.build((129, 52), 64).eval()
-    early, late = torch.zeros(1, 1, 129, 52), torch.zeros(1, 1, 129, 52)
+    encoder = spectrogram(conv_spectrogram, 129, 52).eval()
+    early, late = torch.zeros(1, 129, 52), torch.zeros(1, 129, 52)
     early[..., 22, 12:24] = 3.0
     late[..., 22, 28:40] = 3.0  # shifted by a multiple of the time stride
     with torch.no_grad():
@@ -67,7 +77,7 @@ def test_when_a_tone_sounds_matters_little():
 
 def test_the_order_of_frames_does_not_matter_but_their_content_does():
     torch.manual_seed(0)
-    encoder = conv_frames.build((4, 32, 32, 3), 16).eval()
+    encoder = frames(4, 3, 32, 32, features=16).eval()
     clip = torch.randn(2, 4, 3, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(encoder(clip), encoder(clip.flip(1)))
@@ -76,7 +86,7 @@ def test_the_order_of_frames_does_not_matter_but_their_content_does():
 
 def test_position_in_the_frame_is_kept():
     torch.manual_seed(0)
-    encoder = conv_frames.build((1, 32, 32, 3), 64).eval()
+    encoder = frames(1, 3, 32, 32).eval()
     left, right = torch.zeros(1, 1, 3, 32, 32), torch.zeros(1, 1, 3, 32, 32)
     left[..., 8:24, 6:10] = 3.0
     right[..., 8:24, 22:26] = 3.0
@@ -94,9 +104,9 @@ def test_the_grid_is_adaptive_average_pooling(shape):
 
 def test_speech_does_not_hear_the_loudness_but_the_order():
     torch.manual_seed(0)
-    encoder = conv_speech.build((129, 40), 64).eval()
-    clip = torch.randn(1, 1, 129, 40)
+    encoder = spectrogram(conv_speech, 129, 40).eval()
+    clip = torch.randn(1, 129, 40)
     with torch.no_grad():
-        plain, louder, reversed_ = encoder(clip), encoder(clip + 5.0), encoder(clip.flip(3))
+        plain, louder, reversed_ = encoder(clip), encoder(clip + 5.0), encoder(clip.flip(2))
     torch.testing.assert_close(plain, louder, rtol=1e-3, atol=1e-4)
     assert (plain - reversed_).norm() > 0.05 * plain.norm()

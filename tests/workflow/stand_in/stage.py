@@ -27,6 +27,7 @@ def inputs(job, settings):
     seed = str(settings.seed if job.stage == "search" else job.seed)
     features = layout.features(job.dataset)["features"]
     split = layout.split(job.dataset)["split"]
+    embeddings = layout.embed(job.dataset)["embeddings"]
     raw = layout.raw(job.dataset)
     warm = layout.warmup(job.dataset, seed)
     gap = layout.gap(job.dataset, seed)
@@ -37,19 +38,27 @@ def inputs(job, settings):
             return [raw["manifest"], raw["checksums"]]
         case "split":
             return [raw["manifest"], features]
-        case "warmup":
+        case "embed":
             return [features, split]
+        case "warmup":
+            return [features, split, embeddings]
         case "gap":
-            return [features, split, warm["weights"], warm["model"]]
+            return [features, split, embeddings, warm["weights"], warm["model"]]
         case "search" | "train":
-            more = [warm["weights"], warm["model"], gap["gap"], gap["fit"], gap["subset"]]
-            if job.stage == "search":
-                return [features, split, *(more if settings.train.warmup else [])]
-            chosen = layout.search(job.dataset, job.method)["chosen"]
-            return [features, split, chosen, *(more if settings.warmup else [])]
+            told = settings.train if job.stage == "search" else settings
+            more = (
+                [] if job.stage == "search" else [layout.search(job.dataset, job.method)["chosen"]]
+            )
+            if told.warmup:
+                more += [warm["weights"], warm["model"], gap["gap"], gap["fit"], gap["subset"]]
+            if told.teacher:
+                teacher = layout.train(job.dataset, told.teacher, seed)
+                more += [teacher["weights"], teacher["model"]]
+            return [features, split, embeddings, *more]
         case "evaluate":
             model = layout.train(job.dataset, job.method, seed)
-            return [raw["manifest"], features, split, model["weights"], model["model"]]
+            data = [raw["manifest"], features, split, embeddings]
+            return [*data, model["weights"], model["model"]]
         case "compare":
             return [
                 layout.evaluate(dataset, method, str(seed))["metrics"]

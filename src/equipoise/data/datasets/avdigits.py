@@ -33,7 +33,7 @@ from equipoise.data.sources import source
 from equipoise.errors import UserError
 from equipoise.media.clips import write_clip
 from equipoise.parallel import on_all_cores
-from equipoise.params import Section
+from equipoise.section import Section
 
 HEADER = ("sample_id", "label", "split", "group", "video", "audio", "mnist_row")
 SUBSETS = {

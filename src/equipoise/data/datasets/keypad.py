@@ -22,7 +22,7 @@ from equipoise.data import keypad_signal as signal
 from equipoise.errors import UserError
 from equipoise.media.clips import write_clip
 from equipoise.parallel import on_all_cores
-from equipoise.params import Section
+from equipoise.section import Section
 
 CLASSES = 10
 SPOILS = {

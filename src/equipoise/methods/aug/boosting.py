@@ -33,6 +33,10 @@ def residual_weight(
         joint: False: p_j is the softmax of classifier j (paper). The sum may pass 1/lambda; the
             weight ends at 0 then, because a negative label rewards errors without bound (ours).
             True: one softmax of the summed logits (released code).
+
+    >>> earlier = [torch.zeros(1, 2), torch.zeros(1, 2)]
+    >>> residual_weight(earlier, torch.tensor([0]), 0.5, joint=False)
+    tensor([0.5000])
     """
     with torch.no_grad():
         one = [summed(earlier)] if joint else earlier
@@ -53,6 +57,9 @@ def boosting_loss(
         labels: (B,).
         shrinkage: lambda.
         joint: See :func:`residual_weight`.
+
+    >>> boosting_loss([torch.zeros(1, 2)], torch.tensor([0]), 0.33, joint=False)
+    tensor(0.6931)
     """
     everything = functional.cross_entropy(summed(logits), labels)
     *earlier, newest = logits
@@ -69,6 +76,9 @@ def confidences(logits: Mapping[str, Tensor], labels: Tensor) -> Tensor:
     Args:
         logits: Modality to the summed logits (B, C) of its classifiers.
         labels: (B,).
+
+    >>> confidences({"audio": torch.zeros(3, 2)}, torch.tensor([0, 1, 0]))
+    tensor([1.5000], dtype=torch.float64)
     """
     true = true_class_scores(logits, labels).values()
     return torch.stack([score.double().sum() for score in true])
@@ -83,6 +93,9 @@ def weaker(scores: Mapping[str, float], sigma: float, tolerance: float) -> list[
         scores: Modality to its mean confidence.
         sigma: Factor on the weaker one.
         tolerance: tau.
+
+    >>> weaker({"audio": 0.8, "video": 0.5}, sigma=1.0, tolerance=0.01)
+    ['video']
     """
     return [
         m
@@ -101,6 +114,9 @@ def weaker_by_ratio(scores: Mapping[str, float], sigma: float, tolerance: float)
         scores: Modality to its summed or mean confidence.
         sigma: Ratio that counts as balanced (two modalities only).
         tolerance: Half the width of the dead zone (two modalities only).
+
+    >>> weaker_by_ratio({"audio": 0.8, "video": 0.5}, sigma=1.0, tolerance=0.01)
+    ['video']
     """
     if len(scores) > 2:
         total, limit = sum(scores.values()), THREE_WAY / (len(scores) - 1)

@@ -1,5 +1,6 @@
 """AUG: classifiers on one encoder, added to the weaker modality while training goes on."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,9 @@ from equipoise.methods.base import Batch, Method, Plan
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.training.run import Run
 
+AS_RELEASED = (0.4, 0.6)
+"""Weights of audio and video in the prediction of the released code."""
+
 
 class Aug(Method[Options]):
     """The plug-in.
@@ -34,6 +38,9 @@ class Aug(Method[Options]):
     def __init__(self, variant: str, options: Options) -> None:
         super().__init__(variant, options)
         self._as_released = variant == "released_code"
+        shrinkage, most = (0.5, math.inf) if self._as_released else (0.33, 10)
+        self._shrinkage = shrinkage if options.shrinkage is None else options.shrinkage
+        self._most = options.max_classifiers or most
 
     def fusion(self, default: str) -> str:
         """Return ``late``, which has no weights: the classifiers of this method predict."""
@@ -52,6 +59,9 @@ class Aug(Method[Options]):
                 f"aug: weights must name {', '.join(model.modalities)}, not all of them 0; "
                 f"got {given}"
             )
+        released = self._as_released and len(model.modalities) == len(AS_RELEASED)
+        usual = AS_RELEASED if released else (1.0,) * len(model.modalities)
+        self._weights = given or dict(zip(model.modalities, usual, strict=True))
         device = next(model.parameters()).device
         classes = next(model.heads.parameters()).shape[0]
         counts = structure.get("classifiers", dict.fromkeys(model.modalities, 1))
@@ -116,7 +126,7 @@ class Aug(Method[Options]):
         scores = dict(zip(self.model.modalities, values, strict=True))
         test = weaker_by_ratio if self._as_released else weaker
         for m in test(scores, self.options.sigma, self.options.tolerance):
-            if len(self._layers(m)) < self.options.max_classifiers:
+            if len(self._layers(m)) < self._most:
                 layer = self._append(m)
                 if layer.weight.requires_grad:
                     self.run.add_parameters(layer.parameters())
@@ -129,13 +139,15 @@ class Aug(Method[Options]):
             for output, labels in self.run.outputs(self.run.data.splits["train"]):
                 self._sums += confidences(self.predict(output).modality_logits, labels)
 
-    def _modality_loss(self, modality: str, features: Tensor, labels: Tensor) -> Tensor:
-        logits = self.classifier_logits(modality, features)
-        return boosting_loss(logits, labels, self.options.shrinkage, joint=self._as_released)
+    def _modality_loss(self, logits: list[Tensor], labels: Tensor) -> Tensor:
+        return boosting_loss(logits, labels, self._shrinkage, joint=self._as_released)
 
     def loss(self, output: Output, batch: Batch) -> Tensor:
         """Return the sum of L_SUB over modalities."""
-        losses = [self._modality_loss(m, u, batch.labels) for m, u in output.features.items()]
+        losses = [
+            self._modality_loss(self.classifier_logits(m, u), batch.labels)
+            for m, u in output.features.items()
+        ]
         return torch.stack(losses).sum()
 
     def train_step(self, batch: Batch) -> tuple[Output, Tensor]:
@@ -145,15 +157,18 @@ class Aug(Method[Options]):
         run = self.run
         with run.autocast():
             output = run.model(batch.inputs)
-        with torch.no_grad():
-            self._sums += confidences(self.predict(output).modality_logits, batch.labels)
         total = torch.zeros((), device=run.device)
+        seen: dict[str, Tensor] = {}
         for m, features in output.features.items():
-            loss = self._modality_loss(m, features, batch.labels)
+            # All encoders have run, but a head that the modalities before have moved.
+            logits = self.classifier_logits(m, features)
+            loss = self._modality_loss(logits, batch.labels)
             run.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             run.optimizer.step()
             total += loss.detach()
+            seen[m] = summed(logits).detach()
+        self._sums += confidences(seen, batch.labels)
         return output, total
 
     def predict(self, output: Output) -> Output:
@@ -162,7 +177,7 @@ class Aug(Method[Options]):
         Zeros, a uniform guess, where every modality present has weight 0.
         """
         logits = {m: summed(self.classifier_logits(m, u)) for m, u in output.features.items()}
-        given = self.options.weights or dict.fromkeys(logits, 1.0)
+        given = self._weights
         total = sum(given[m] for m in logits) or 1.0
         fused = torch.stack([given[m] / total * z for m, z in logits.items()]).sum(dim=0)
         return replace(output, modality_logits=logits, logits=fused)

@@ -1,11 +1,11 @@
 """Gradient Blending: losses weighted by how each one generalises and overfits."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from equipoise.params import Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 
 class Options(Section):
@@ -16,15 +16,23 @@ class Options(Section):
     min_overfitting: Annotated[float, Field(gt=0)] = 0.01
     """Least |O_k| in the denominator: a loss that has not overfitted yet cannot take all the
     weight. Origin: ours."""
+    negative: Literal["zero", "absolute"] = "zero"
+    """A loss that got worse (G_k < 0) has no weight, or that of |G_k|. Origin: ours; absolute: code
+    (a third-party toolkit)."""
+    weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """Modality, and ``fused``, to a fixed weight; nothing is estimated then. Empty: estimated.
+    Origin: code (of the authors, who publish weights and not their estimation)."""
 
 
 METHOD = MethodInfo(
     summary="Losses of modalities and fusion, weighted by generalisation over overfitting.",
     paper="Wang, Tran, Feiszli: What Makes Training Multi-modal Classification Networks Hard?, "
     "CVPR 2020, arXiv 1905.12681",
-    variants=("online",),
+    variants=("online", "separate"),
     options=Options,
     plugin="equipoise.methods.gblending.method:Gblending",
     modalities=(2, None),
-    state="the weights and the losses at the last estimate",
+    state="the weights and, online, the losses at the last estimate",
+    grade="partial",
+    assumes=("a validation split that is like the training split", "several super-epochs"),
 )

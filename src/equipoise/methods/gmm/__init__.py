@@ -1,13 +1,18 @@
 """GMM: a loss per sample by how balanced a mixture model finds it. Our reading of the abstract."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from equipoise.params import Params, Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 Weight = Annotated[float, Field(ge=0)]
+
+if TYPE_CHECKING:
+    from equipoise.params import Params
 
 
 class Options(Section):
@@ -19,6 +24,9 @@ class Options(Section):
     signed: bool | None = None
     """Fit the mixture on signed gaps (two modalities only); null: as in section ``gap``.
     Origin: ours."""
+    posterior: Literal["monotone", "bayes"] | None = None
+    """Posterior of 'imbalanced' in the loss: never falling as the gap grows, or Bayes' rule alone;
+    null: as in section ``gap``, where ``monotone`` is the default. Origin: ours."""
     heads: Literal["trained", "probe"] = "trained"
     """``trained``: the heads' cross-entropies are part of the loss and reach the encoders, as in
     the warm-up; ``probe``: they train the heads alone. Origin: ours."""
@@ -68,4 +76,9 @@ METHOD = MethodInfo(
     check=check,
     needs_warmup=True,
     state="the mixture",
+    grade="experimental",
+    assumes=(
+        "two groups of samples that differ in the gap between modalities",
+        "a warm-up that is long enough to see them",
+    ),
 )

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from equipoise.console import log
 from equipoise.errors import UserError
-from equipoise.gap.mixture import Mixture, fit_mixture
+from equipoise.gap.mixture import Mixture, Posterior, fit_mixture, rising
 from equipoise.gap.scores import check_modalities, gap, true_class_scores, unimodal_logits
 from equipoise.methods.base import Batch, Method, Plan, head_loss
 from equipoise.methods.gmm import Options
@@ -20,10 +20,30 @@ from equipoise.models.multimodal import Output
 from equipoise.training.run import Run
 
 
-def posterior_imbalanced(gaps: Tensor, mixture: Mixture) -> Tensor:
-    """Return gamma_im (B,) by Bayes' rule; 0.5 when the mixture is not identifiable."""
+def posterior_imbalanced(gaps: Tensor, mixture: Mixture, kind: Posterior = "monotone") -> Tensor:
+    """Return gamma_im (B,) by Bayes' rule; 0.5 when the mixture is not identifiable.
+
+    Args:
+        gaps: (B,).
+        mixture: The fit.
+        kind: ``monotone``: never falling as the gap grows; ``bayes``: of the gaps as they are; see
+            :func:`equipoise.gap.mixture.posterior_imbalanced`.
+
+    >>> mixture = Mixture((0.0, 0.5), (0.01, 0.01), (0.5, 0.5), identifiable=True)
+    >>> posterior_imbalanced(torch.tensor([0.0, 0.25, 0.5]), mixture).round(decimals=3)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
     if not mixture.identifiable:
         return torch.full_like(gaps, 0.5)
+    if kind == "bayes":
+        return _bayes(gaps, mixture)
+    centre = mixture.means[mixture.balanced]
+    least = _bayes(torch.full_like(gaps, centre), mixture)
+    found = torch.maximum(_bayes(gaps.clamp(*rising(mixture)), mixture), least)
+    return torch.where(gaps.abs() <= abs(centre), least, found)
+
+
+def _bayes(gaps: Tensor, mixture: Mixture) -> Tensor:
     joint = torch.stack(
         [
             math.log(w) - 0.5 * (math.log(2 * math.pi * v) + (gaps - m) ** 2 / v)
@@ -34,14 +54,22 @@ def posterior_imbalanced(gaps: Tensor, mixture: Mixture) -> Tensor:
 
 
 def penalty(gaps: Tensor, centre: float, kind: Literal["relu_sq", "sq"]) -> Tensor:
-    """Return A_i (B,): relu(|g_i| - |mu_b|)^2 or g_i^2; zero where the gap is."""
+    """Return A_i (B,): relu(|g_i| - |mu_b|)^2 or g_i^2; zero where the gap is.
+
+    >>> penalty(torch.tensor([0.1, 0.5]), 0.25, "relu_sq")
+    tensor([0.0000, 0.0625])
+    """
     if kind == "sq":
         return gaps**2
     return functional.relu(gaps.abs() - abs(centre)) ** 2
 
 
 def adaptive_loss(
-    classification: Tensor, gaps: Tensor, mixture: Mixture, options: Options
+    classification: Tensor,
+    gaps: Tensor,
+    mixture: Mixture,
+    options: Options,
+    kind: Posterior = "monotone",
 ) -> Tensor:
     """Return mean_i [ (1 + beta gamma_b(g_i)) CE_i + lambda1 |g_i| + lambda2 gamma_im(g_i) A_i ].
 
@@ -53,8 +81,14 @@ def adaptive_loss(
         gaps: g_i (B,).
         mixture: The fit.
         options: beta, lambda1, lambda2, penalty.
+        kind: See :func:`posterior_imbalanced`.
+
+    >>> mixture = Mixture((0.0, 0.5), (0.01, 0.01), (0.5, 0.5), identifiable=True)
+    >>> each, gaps = torch.tensor([1.0, 2.0]), torch.tensor([0.0, 0.5])
+    >>> adaptive_loss(each, gaps, mixture, Options(beta=1.0))
+    tensor(2.1500)
     """
-    imbalanced = posterior_imbalanced(gaps.detach(), mixture)
+    imbalanced = posterior_imbalanced(gaps.detach(), mixture, kind)
     centre = mixture.means[mixture.balanced] if mixture.identifiable else 0.0
     fused = (1 + options.beta * (1 - imbalanced)) * classification
     goals = options.lambda1 * gaps.abs()
@@ -85,6 +119,7 @@ class Gmm(Method[Options]):
             raise UserError("method 'gmm' reads the modality gaps; put it in methods.from_warmup")
         self._scores = options.scores or found.scores
         self._signed = found.signed if options.signed is None else options.signed
+        self._kind = options.posterior or found.posterior
         check_modalities(run.data.modalities, self._signed)
         if not np.isin(found.subset, run.data.splits["train"]).all():
             raise UserError("subset.csv was made from another split; run stage gap again")
@@ -137,7 +172,8 @@ class Gmm(Method[Options]):
         labels = batch.labels
         if self._adaptive:
             each = functional.cross_entropy(output.logits, labels, reduction="none")
-            loss = adaptive_loss(each, self._gaps(output, labels), self._mixture, self.options)
+            gaps = self._gaps(output, labels)
+            loss = adaptive_loss(each, gaps, self._mixture, self.options, self._kind)
         else:
             loss = functional.cross_entropy(output.logits, labels)
         return loss + head_loss(output, labels) if self.heads == "trained" else loss

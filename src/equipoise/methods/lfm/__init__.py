@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from equipoise.params import Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 
 class Options(Section):
@@ -15,8 +15,8 @@ class Options(Section):
     """Temperature of InfoNCE. Origin: ours (the paper gives none; third-party forks use 0.07)."""
     alignment: Literal["infonce", "js", "js_swapped"] | None = None
     """Alignment loss: InfoNCE of features; Jensen-Shannon of the heads' softmax outputs, in the
-    standard form or as the released code has it; null: infonce, in ``released_code`` js_swapped.
-    Origin: paper (infonce), code (js_swapped)."""
+    standard form or as the released code has it; null: infonce, in the released programs
+    js_swapped. Origin: paper (infonce), code (js_swapped)."""
     schedule: Literal["heuristic", "exponential", "polynomial", "cubic", "constant", "step"] = (
         "heuristic"
     )
@@ -55,9 +55,13 @@ METHOD = MethodInfo(
     summary="Alignment of modalities first, classification later, by schedule or learned weight.",
     paper="Yang, Wan, Jiang, Xu: Facilitating Multimodal Classification via Dynamically Learning "
     "Modality Gap, NeurIPS 2024",
-    variants=("heuristic", "learned", "released_code"),
+    variants=("heuristic", "learned", "released_code", "released_polynomial"),
     options=Options,
     plugin="equipoise.methods.lfm.method:Lfm",
     modalities=(2, None),
     state="the weight of the alignment",
+    grade="stable",
+    optimizer="SGD, rate 1e-2, momentum 0.9, lowered to a tenth (paper and code); Adam, rate 1e-4, "
+    "for text and image (paper)",
+    assumes=("features of one length", "with infonce, batches with several samples"),
 )

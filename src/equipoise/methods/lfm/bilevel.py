@@ -48,6 +48,10 @@ def conjugate_gradient(product: Product, vector: Vector, steps: int) -> Vector:
 
     It ends before a direction without positive curvature, which shows that H is not positive
     definite; when that is the first direction, v itself is returned.
+
+    >>> twice = lambda vector: [2 * v for v in vector]
+    >>> conjugate_gradient(twice, [torch.tensor([2.0, 4.0])], steps=1)
+    [tensor([1., 2.])]
     """
     solution = [torch.zeros_like(v) for v in vector]
     residual, direction = list(vector), list(vector)
@@ -70,7 +74,12 @@ def conjugate_gradient(product: Product, vector: Vector, steps: int) -> Vector:
 
 
 def neumann_series(product: Product, vector: Vector, steps: int, rate: float) -> Vector:
-    """Return rate * sum_{k=0}^{steps} (I - rate H)^k v, which tends to H^-1 v for small rates."""
+    """Return rate * sum_{k=0}^{steps} (I - rate H)^k v, which tends to H^-1 v for small rates.
+
+    >>> twice = lambda vector: [2 * v for v in vector]
+    >>> neumann_series(twice, [torch.tensor([2.0, 4.0])], steps=50, rate=0.1)
+    [tensor([1.0000, 2.0000])]
+    """
     term = total = list(vector)
     for _ in range(steps):
         term = [t - rate * h for t, h in zip(term, product(term), strict=True)]
@@ -100,6 +109,12 @@ def hyper_gradient(
         parameters: The parameters that the inner problem solves for.
         solve: (v -> H v, v) to H^-1 v.
         damping: See :func:`hessian_product`.
+
+    >>> theta = torch.tensor([1.0], requires_grad=True)
+    >>> inner, matching, outer = theta.square(), (theta - 2).square(), theta.square()
+    >>> once = lambda product, vector: conjugate_gradient(product, vector, steps=1)
+    >>> hyper_gradient(inner.sum(), matching.sum(), outer.sum(), 0.5, [theta], once)
+    tensor(4.)
     """
     by_class = gradient(classification, parameters, differentiable=True)
     by_match = gradient(matching, parameters, differentiable=True)

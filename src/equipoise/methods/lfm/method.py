@@ -23,10 +23,11 @@ from equipoise.methods.lfm.bilevel import (
     neumann_series,
     released_signal,
 )
-from equipoise.methods.lfm.schedules import alpha
+from equipoise.methods.lfm.schedules import alpha, fitted
 from equipoise.models.multimodal import Output
 from equipoise.training.data import Indices
 from equipoise.training.run import Run
+from equipoise.training.shares import unshared
 
 LOWEST, HIGHEST = 0.05, 0.95
 """Limits of the weight in the released code."""
@@ -38,12 +39,14 @@ class Lfm(Method[Options]):
     """The plug-in.
 
     ``heuristic`` sets alpha by a schedule; ``learned`` descends the outer loss every
-    ``inner_steps`` steps; ``released_code`` moves it once an epoch by its shortcut.
+    ``inner_steps`` steps. ``released_code`` is the program ``Crema_epoch_learnable.py``, which
+    moves alpha once an epoch by its shortcut, ``released_polynomial`` is ``Crema_epoch.py``.
     """
 
     def __init__(self, variant: str, options: Options) -> None:
         super().__init__(variant, options)
-        self._as_released, self._learns = variant == "released_code", variant != "heuristic"
+        self._as_released = variant.startswith("released")
+        self._learns = variant in ("learned", "released_code")
         kind = options.alignment or ("js_swapped" if self._as_released else "infonce")
         self._divergence: Callable[[Tensor, Tensor], Tensor] = (
             partial(infonce, tau=options.tau)
@@ -93,9 +96,12 @@ class Lfm(Method[Options]):
         run, options = self.run, self.options
         t, epochs = epoch - run.first_epoch + 1, run.last_epoch - run.first_epoch + 1
         if not self._learns:
-            self._alpha = alpha(options.schedule, t, epochs, options.level)
-        elif self._as_released and t > 1:
-            self._move_as_released(self._rate * 0.5 ** ((t - 1) // HALVED_EVERY))
+            scheduled = alpha(options.schedule, t, epochs, options.level)
+            self._alpha = fitted(t) if self._as_released else scheduled
+        elif self._as_released:
+            # Its model is still in training mode when it is new, then in that of its evaluation.
+            with self._new() if t == 1 else self._frozen_statistics():
+                self._move_as_released(self._rate * 0.5 ** ((t - 1) // HALVED_EVERY))
         self._clear()
         return Plan(rows=self._inner)
 
@@ -113,7 +119,7 @@ class Lfm(Method[Options]):
         return matching_loss(values, self._divergence)
 
     def loss(self, output: Output, batch: Batch) -> Tensor:
-        """Return (1 - alpha) L_CLS + alpha L_MM; ``released_code``: twice that."""
+        """Return (1 - alpha) L_CLS + alpha L_MM; twice that in the released programs."""
         classification = self._classification(output, batch.labels)
         matching = self._matching(output)
         self._sum += matching.detach()
@@ -169,23 +175,32 @@ class Lfm(Method[Options]):
                 self._matching(inside),
                 self._classification(outside, outer.labels),
                 self._alpha,
-                list(model.parameters()),
+                model.trained(),
                 self._solve,
                 self.options.damping,
             )
         most = self.options.largest_step
         self._move((self._rate * slope).clamp(-most, most), 0.0, 1.0)
 
+    @contextmanager
+    def _new(self) -> Iterator[None]:
+        """Use batch statistics, and move the running ones."""
+        training = self.model.training
+        self.model.train()
+        try:
+            with unshared(self.model.encoders):
+                yield
+        finally:
+            self.model.train(training)
+
     def _move_as_released(self, rate: float) -> None:
         """Move alpha by the shortcut, on the first half of the outer samples."""
         rows = self._outer[: max(2, len(self._outer) // 2)]
         batch = next(self.run.data.ordered(rows, len(rows)))
-        with self._frozen_statistics():
-            output = self.model(batch.inputs)
-            outer = self._classification(output, batch.labels)
-            matching = self._matching(output)
-            total = 2 * ((1 - self._alpha) * outer + self._alpha * matching)
-            slope = released_signal(total, outer, list(self.model.parameters()))
+        output = self.model(batch.inputs)
+        outer = self._classification(output, batch.labels)
+        total = (1 - self._alpha) * outer + self._alpha * self._matching(output)
+        slope = released_signal(total, outer, self.model.trained())
         self._move(rate * slope, LOWEST, HIGHEST)
 
     def _move(self, step: Tensor, lowest: float, highest: float) -> None:

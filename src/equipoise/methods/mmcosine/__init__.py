@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from equipoise.params import Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 
 class Options(Section):
@@ -23,4 +23,8 @@ METHOD = MethodInfo(
     variants=("fixed",),
     options=Options,
     plugin="equipoise.methods.mmcosine.method:MmCosine",
+    grade="stable",
+    optimizer="SGD, rate 1e-3, momentum 0.9, weight decay 1e-4, a tenth after 100 epochs (code, "
+    "main_CD.py)",
+    assumes=("features of both signs",),
 )

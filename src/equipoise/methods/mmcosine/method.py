@@ -18,7 +18,12 @@ from equipoise.training.run import Run
 def true_class_cosines(
     shares: Mapping[str, Tensor], labels: Tensor, scale: Tensor
 ) -> dict[str, Tensor]:
-    """Return the batch mean of cos(W_m,y, h_m), ``{m: scalar}``, from shares s cos (B, C)."""
+    """Return the batch mean of cos(W_m,y, h_m), ``{m: scalar}``, from shares s cos (B, C).
+
+    >>> shares = {"audio": torch.tensor([[15.0, 0.0], [0.0, 7.5]])}
+    >>> true_class_cosines(shares, torch.tensor([0, 1]), torch.tensor(15.0))
+    {'audio': tensor(0.7500)}
+    """
     return {m: share.gather(1, labels[:, None]).mean() / scale for m, share in shares.items()}
 
 

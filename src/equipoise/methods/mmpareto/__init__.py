@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from equipoise.params import Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 
 class Options(Section):
@@ -23,4 +23,11 @@ METHOD = MethodInfo(
     options=Options,
     plugin="equipoise.methods.mmpareto.method:MmPareto",
     state="means of cosine and conflict over the epoch",
+    grade="stable",
+    optimizer="SGD, rate 2e-3, momentum 0.9, weight decay 1e-4, a tenth after 30 epochs (code, "
+    "MMPareto.py)",
+    assumes=(
+        "encoders that are trained",
+        "an optimiser that does not undo the scale of a gradient (SGD), for gamma",
+    ),
 )

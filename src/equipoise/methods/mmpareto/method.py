@@ -22,7 +22,11 @@ def inner(first: Gradients, second: Gradients) -> Tensor:
 
 
 def cosine(first: Gradients, second: Gradients) -> Tensor:
-    """Return the cosine of the angle between two gradients; 0 when one of them is zero."""
+    """Return the cosine of the angle between two gradients; 0 when one of them is zero.
+
+    >>> cosine([torch.tensor([1.0, 0.0])], [torch.tensor([-2.0, 0.0])])
+    tensor(-1.)
+    """
     lengths = (inner(first, first) * inner(second, second)).sqrt()
     return inner(first, second) / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)
 
@@ -31,6 +35,9 @@ def min_norm_weight(first: Gradients, second: Gradients) -> Tensor:
     """Return w in [0, 1] for which w first + (1 - w) second is shortest.
 
     w = <second - first, second> / |first - second|^2, clipped; 1/2 for two equal gradients.
+
+    >>> min_norm_weight([torch.tensor([1.0])], [torch.tensor([-3.0])])
+    tensor(0.7500)
     """
     both = inner(first, second)
     down = inner(first, first) - 2 * both + inner(second, second)
@@ -42,6 +49,9 @@ def weights(joint: Gradients, unimodal: Gradients) -> tuple[Tensor, Tensor]:
     """Return the weight of the joint gradient and the cosine of both.
 
     1/2 when the cosine is not negative, else :func:`min_norm_weight`.
+
+    >>> weights([torch.tensor([1.0])], [torch.tensor([2.0])])
+    (tensor(0.5000), tensor(1.))
     """
     angle = cosine(joint, unimodal)
     half = torch.full_like(angle, 0.5)
@@ -53,6 +63,9 @@ def combine(joint: Tensor, unimodal: Tensor, weight: Tensor, gamma: float) -> Te
 
     g = 2 (w g_joint + (1 - w) g_uni), lengthened to |g_joint + g_uni| where that is longer, times
     gamma. A zero g stays zero.
+
+    >>> combine(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), torch.tensor(0.5), gamma=1.5)
+    tensor([1.5000, 1.5000])
     """
     mixed = 2 * (weight * joint + (1 - weight) * unimodal)
     length, plain = mixed.norm(), (joint + unimodal).norm()

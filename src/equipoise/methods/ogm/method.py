@@ -18,7 +18,12 @@ DIMENSIONS = {"all": (0, None), "weights": (2, None), "conv": (4, 4)}
 
 
 def coefficients(ratios: Mapping[str, Tensor], alpha: float) -> dict[str, Tensor]:
-    """Return k_m = 1 - tanh(alpha relu(rho_m)) where rho_m > 1, else 1; scalars in (0, 1]."""
+    """Return k_m = 1 - tanh(alpha relu(rho_m)) where rho_m > 1, else 1; scalars in (0, 1].
+
+    >>> ratios = {"audio": torch.tensor(2.0), "video": torch.tensor(0.5)}
+    >>> coefficients(ratios, alpha=0.8)
+    {'audio': tensor(0.0783), 'video': tensor(1.)}
+    """
     return {
         m: torch.where(rho > 1, 1 - torch.tanh(alpha * rho.relu()), torch.ones_like(rho))
         for m, rho in ratios.items()
@@ -32,7 +37,13 @@ def chosen(parameters: Iterable[nn.Parameter], which: str) -> list[nn.Parameter]
 
 
 def deviations(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
-    """Return the standard deviation of each gradient's elements, unbiased; 0 for one element."""
+    """Return the standard deviation of each gradient's elements, unbiased; 0 for one element.
+
+    >>> weight = nn.Parameter(torch.ones(2))
+    >>> weight.grad = torch.tensor([1.0, 3.0])
+    >>> deviations([weight])
+    [tensor(1.4142)]
+    """
     return [
         p.grad.std() if p.grad.numel() > 1 else torch.zeros_like(p.grad).sum()
         for p in parameters
@@ -41,7 +52,14 @@ def deviations(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
 
 
 def add_noise(parameters: Iterable[nn.Parameter], deviation: Iterable[Tensor]) -> None:
-    """Add N(0, deviation^2) to each gradient, in place; from torch's generator of the device."""
+    """Add N(0, deviation^2) to each gradient, in place; from torch's generator of the device.
+
+    >>> weight = nn.Parameter(torch.ones(2))
+    >>> weight.grad = torch.tensor([1.0, 3.0])
+    >>> add_noise([weight], [torch.tensor(0.0)])
+    >>> weight.grad
+    tensor([1., 3.])
+    """
     gradients = [p.grad for p in parameters if p.grad is not None]
     for gradient, std in zip(gradients, deviation, strict=True):
         gradient.addcmul_(torch.randn_like(gradient), std)

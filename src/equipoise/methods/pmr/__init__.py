@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from equipoise.params import Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -14,7 +14,8 @@ class Options(Section):
     """Hyper-parameters of PMR."""
 
     alpha: Weight = 1.0
-    """Weight of the prototype cross-entropy of weaker modalities. Origin: code."""
+    """Weight of the prototype cross-entropy of weaker modalities, itself graded by how much weaker
+    in ``paper``. Origin: code."""
     mu: Weight = 0.1
     """Weight of the entropy of stronger modalities; variant ``released_code`` has none.
     Origin: ours (value)."""
@@ -23,9 +24,13 @@ class Options(Section):
     speaks of the early stage)."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Part of the old prototype in the new one. Origin: code."""
-    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Part of each class's training samples that the prototypes are means of. Origin: ours; the
-    code takes a tenth of the batches, so 0.1 is nearest to it."""
+    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Prototypes are means of so large a part of each class's training samples, in
+    ``released_code`` of so large a part of the batches; null: 1, in ``released_code`` 0.1.
+    Origin: ours, code."""
+    to_epoch: Annotated[int, Field(ge=1)] | None = None
+    """Last epoch with the prototype cross-entropy, from 1; null: no end, in ``released_code`` 101.
+    Origin: ours, code (its 100, counted from 0 and included)."""
 
 
 METHOD = MethodInfo(
@@ -37,4 +42,8 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.pmr.method:Pmr",
     modalities=(2, None),
     state="class prototypes of each modality; means over the epoch",
+    grade="partial",
+    optimizer="SGD, rate 1e-4, momentum 0.9, weight decay 1e-4, a tenth after 70 epochs (code, "
+    "main_Prototype_grad.py)",
+    assumes=("encoders that are trained", "enough samples of each class for a prototype"),
 )

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from equipoise.params import Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 Weight = Annotated[float, Field(ge=0)]
 Epochs = Annotated[int, Field(ge=1)]
@@ -35,4 +35,8 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.reconboost.method:Reconboost",
     modalities=(2, None),
     state="the epoch, from which stage and ensemble follow",
+    grade="partial",
+    optimizer="SGD, rate 1e-2, momentum 0.9, weight decay 5e-4, a new one for each stage (code, "
+    "train.py)",
+    assumes=("modalities that each can tell the classes", "epochs for several stages"),
 )

@@ -27,6 +27,10 @@ def purity(features: NDArray[np.float32], labels: NDArray[np.int64], clusters: i
         features: (N, D), N at least ``clusters``.
         labels: (N,).
         clusters: How many to find.
+
+    >>> features = np.array([[0, 0], [0, 1], [9, 9], [9, 8]], np.float32)
+    >>> purity(features, np.array([0, 0, 1, 1]), clusters=2)
+    1.0
     """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
@@ -43,7 +47,11 @@ def purity(features: NDArray[np.float32], labels: NDArray[np.int64], clusters: i
 
 
 def strength_of(train: float, val: float, factor: float) -> float:
-    """Return alpha = tanh(lambda |P_D - P_V|), in [0, 1]."""
+    """Return alpha = tanh(lambda |P_D - P_V|), in [0, 1].
+
+    >>> round(strength_of(0.9, 0.7, factor=3.0), 3)
+    0.537
+    """
     return math.tanh(factor * abs(train - val))
 
 
@@ -54,7 +62,13 @@ def is_due(finished: int, every: int, times: int) -> bool:
 
 @torch.no_grad()
 def blend(current: Iterable[Tensor], initial: Iterable[Tensor], alpha: float) -> None:
-    """Change ``current`` in place to (1 - alpha) current + alpha initial."""
+    """Change ``current`` in place to (1 - alpha) current + alpha initial.
+
+    >>> weight = torch.tensor([1.0])
+    >>> blend([weight], [torch.tensor([3.0])], alpha=0.25)
+    >>> weight
+    tensor([1.5000])
+    """
     for now, start in zip(current, initial, strict=True):
         now.lerp_(start, alpha)
 

@@ -1,7 +1,7 @@
 """Every modality alone: what each encoder reaches when no other one is in its way."""
 
-from equipoise.params import Section
 from equipoise.registry import MethodInfo
+from equipoise.section import Section
 
 
 class Options(Section):
@@ -14,4 +14,6 @@ METHOD = MethodInfo(
     variants=("separate",),
     options=Options,
     plugin="equipoise.methods.unimodal.method:Unimodal",
+    grade="baseline",
+    optimizer="none in particular",
 )

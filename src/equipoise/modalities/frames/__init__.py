@@ -6,43 +6,28 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from equipoise.modalities.sizes import Size, Views
+from equipoise.modalities.axes import check_axes
+from equipoise.modalities.picks import PickSettings
+from equipoise.modalities.sizes import (
+    Both,
+    Colour,
+    Pair,
+    Views,
+    Window,
+    check_views,
+    check_window,
+    grey_depth,
+)
+from equipoise.modalities.suffixes import ARRAYS, VIDEOS
 from equipoise.registry import KindInfo
-from equipoise.section import Positive, Section
-
-
-class PickSettings(Section):
-    """Which frames of a clip are stored: one of ``even``, ``every``, ``first``."""
-
-    even: Positive | None = None
-    """So many, those on screen in the middle of as many equal parts of the clip."""
-    every: Annotated[float, Field(gt=0)] | None = None
-    """One each so many seconds, from the start, ``count`` of them; the last is repeated."""
-    first: Positive | None = None
-    """The first so many; the last is repeated."""
-    count: Positive | None = None
-    """Frames of ``every``."""
-
-    @model_validator(mode="after")
-    def _one(self) -> PickSettings:
-        given = [name for name in ("even", "every", "first") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError("say one of even, every, first, such as {even: 4}")
-        if (self.count is not None) != (given == ["every"]):
-            raise ValueError("count belongs to every: {every: 1.0, count: 3}")
-        return self
-
-    @property
-    def frames(self) -> int:
-        """Frames of one sample."""
-        return self.even or self.first or self.count or 0
+from equipoise.section import Section
 
 
 class Settings(Section):
     """How a clip's picture is stored: (frames, height, width, channels), uint8 or uint16."""
 
     pick: PickSettings
-    size: Size | tuple[Size, Size]
+    size: Both
     """Height and width of a frame in pixels: one number, or both."""
     fit: Literal["stretch", "crop"] = "stretch"
     """``stretch``: the picture is scaled to the size; ``crop``: its middle is, undistorted."""
@@ -50,16 +35,32 @@ class Settings(Section):
     """3: RGB; 1: grey."""
     bits: Literal[8, 16] = 8
     """16: one channel with its full depth, as of depth cameras."""
+    range: Pair[int] | None = None
+    """With 16 bits: values outside are cut, then [low, high] becomes 0 to 1 (not when stored, but
+    when an encoder is given them); null: they are normalised as they are."""
+    key: str = ""
+    """Of a file of arrays: the name of the array; empty: there is one only."""
+    axes: str = "thwc"
+    """Of a file of arrays: its axes in order; t time, h height, w width, c channel, 1 nothing."""
+    rate: Annotated[float, Field(gt=0)] | None = None
+    """Of a file of arrays: frames in a second (``pick: {every}`` needs it)."""
 
     @model_validator(mode="after")
-    def _grey(self) -> Settings:
-        if self.bits == 16 and self.channels != 1:
-            raise ValueError("bits: 16 are of one channel; add channels: 1")
+    def _depth(self) -> Settings:
+        grey_depth(self.bits, self.channels, self.range)
+        check_axes(self.axes, "thwc", needed="hw")
         return self
 
 
-class Augment(Views):
+class Augment(Views, Window):
     """What is random in training."""
+
+    colour: Colour = Colour()
+
+
+def _check(settings: Settings, augment: Augment) -> None:
+    check_views(settings.size, settings.channels, augment)
+    check_window(settings.pick.frames, augment)
 
 
 KIND = KindInfo(
@@ -71,9 +72,7 @@ KIND = KindInfo(
     layout=lambda settings: "pictures",
     words=("video", "rgb", "clip"),
     propose="equipoise.modalities.frames.reader:propose",
-    encoder="conv_frames",
-    suffixes=(
-        *(".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
-        *(".ogv", ".ts", ".webm", ".wmv"),
-    ),
+    encoder=lambda settings: "conv_frames",
+    suffixes=(*VIDEOS, *ARRAYS),
+    check=_check,
 )

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.media.wants import Found, Pick, Pictures, Want
+from equipoise.media.wants import Found, Pictures, Want
+from equipoise.modalities import pictures
+from equipoise.modalities.arrays import arranged, load
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
-from equipoise.modalities.frames import PickSettings, Settings
-from equipoise.modalities.pictures import pair, png
+from equipoise.modalities.frames import Settings
+from equipoise.modalities.picks import array_pick, media_pick, repeated
+from equipoise.modalities.suffixes import ARRAYS
 
 
 class FramesReader(Reader[Settings]):
@@ -23,7 +26,7 @@ class FramesReader(Reader[Settings]):
     def stored(self) -> Stored:
         """Return (frames, height, width, channels)."""
         settings = self.settings
-        shape = (settings.pick.frames, *pair(settings.size), settings.channels)
+        shape = (settings.pick.frames, *settings.size, settings.channels)
         return Stored(shape, "uint8" if settings.bits == 8 else "uint16")
 
     def input(self) -> Input:
@@ -32,10 +35,12 @@ class FramesReader(Reader[Settings]):
         return Input("pictures", (frames, channels, height, width))
 
     def want(self, source: Path | str) -> Want | None:
-        """Ask for the picked frames."""
-        height, width = pair(self.settings.size)
+        """Ask for the picked frames; arrays are read by :meth:`read`."""
+        if Path(source).suffix.lower() in ARRAYS:
+            return None
+        height, width = self.settings.size
         return Pictures(
-            pick=_pick(self.settings.pick),
+            pick=media_pick(self.settings.pick),
             height=height,
             width=width,
             fit=self.settings.fit,
@@ -45,25 +50,26 @@ class FramesReader(Reader[Settings]):
 
     def take(self, found: Found) -> Reading:
         """Take the frames as they are."""
-        return Reading(found.array, {"repeated": _repeated(found, self.settings.pick)})
+        return Reading(found.array, {"repeated": repeated(found.frames, self.settings.pick)})
+
+    def read(self, source: Path | str) -> Reading:
+        """Read frames from a file of arrays; those that are picked are scaled."""
+        settings = self.settings
+        array = arranged(load(Path(source), settings.key), settings.axes, "thwc")
+        frames = pictures.checked(array, settings.channels, settings.bits)
+        chosen = array_pick(settings.pick, len(frames), settings.rate)
+        scaled = [pictures.scaled(frames[i], settings.size, settings.fit) for i in chosen]
+        values = pictures.whole(np.stack(scaled), settings.bits)
+        return Reading(values, {"repeated": repeated(len(frames), settings.pick)})
 
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the frames side by side."""
-        return Shown(png=png(np.concatenate(list(stored), axis=1)))
-
-
-def _pick(pick: PickSettings) -> Pick:
-    how = "even" if pick.even else "first" if pick.first else "every"
-    return Pick(how, pick.frames, pick.every or 0.0)  # type: ignore[arg-type]
-
-
-def _repeated(found: Found, pick: PickSettings) -> float:
-    """Return the share of the stored frames that stand there for want of others."""
-    return max(0.0, 1 - found.frames / pick.frames) if found.frames else 0.0
+        return Shown(png=pictures.png(np.concatenate(list(stored), axis=1)))
 
 
 def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
-    """Return settings to start from."""
-    if not all(isinstance(source, Path) for source in sources):
-        return {}
+    """Return settings to start from; none for arrays: nothing tells a picture from a signal."""
+    for source in sources:
+        if not isinstance(source, Path) or source.suffix.lower() in ARRAYS:
+            return {}
     return {"pick": {"even": 8}, "size": 112, "fit": "crop"}

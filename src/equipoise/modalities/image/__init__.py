@@ -6,7 +6,9 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from equipoise.modalities.sizes import Size, Views
+from equipoise.modalities.axes import check_axes
+from equipoise.modalities.sizes import Both, Colour, Pair, Views, check_views, grey_depth
+from equipoise.modalities.suffixes import ARRAYS, STILLS
 from equipoise.registry import KindInfo
 from equipoise.section import Section
 
@@ -14,7 +16,7 @@ from equipoise.section import Section
 class Settings(Section):
     """How a still picture is stored: (height, width, channels), uint8 or uint16."""
 
-    size: Size | tuple[Size, Size]
+    size: Both
     """Height and width in pixels: one number, or both."""
     fit: Literal["stretch", "crop"] = "stretch"
     """``stretch``: the picture is scaled to the size; ``crop``: its middle is, undistorted."""
@@ -22,16 +24,25 @@ class Settings(Section):
     """3: RGB; 1: grey."""
     bits: Literal[8, 16] = 8
     """16: one channel with its full depth, as of depth cameras."""
+    range: Pair[int] | None = None
+    """With 16 bits: values outside are cut, then [low, high] becomes 0 to 1 (not when stored, but
+    when an encoder is given them); null: they are normalised as they are."""
+    key: str = ""
+    """Of a file of arrays: the name of the array; empty: there is one only."""
+    axes: str = "hwc"
+    """Of a file of arrays: its axes in order; h height, w width, c channel, 1 nothing."""
 
     @model_validator(mode="after")
-    def _grey(self) -> Settings:
-        if self.bits == 16 and self.channels != 1:
-            raise ValueError("bits: 16 are of one channel; add channels: 1")
+    def _depth(self) -> Settings:
+        grey_depth(self.bits, self.channels, self.range)
+        check_axes(self.axes, "hwc", needed="hw")
         return self
 
 
 class Augment(Views):
     """What is random in training."""
+
+    colour: Colour = Colour()
 
 
 KIND = KindInfo(
@@ -43,6 +54,7 @@ KIND = KindInfo(
     layout=lambda settings: "pictures",
     words=("picture", "photo"),
     propose="equipoise.modalities.image.reader:propose",
-    encoder="conv_frames",
-    suffixes=(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tga", ".tif", ".tiff", ".webp"),
+    encoder=lambda settings: "conv_frames",
+    suffixes=(*STILLS, *ARRAYS),
+    check=lambda settings, augment: check_views(settings.size, settings.channels, augment),
 )

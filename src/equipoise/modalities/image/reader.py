@@ -9,9 +9,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from equipoise.media.wants import Found, Still, Want
+from equipoise.modalities import pictures
+from equipoise.modalities.arrays import arranged, load
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
 from equipoise.modalities.image import Settings
-from equipoise.modalities.pictures import pair, png
+from equipoise.modalities.suffixes import ARRAYS
 
 
 class ImageReader(Reader[Settings]):
@@ -19,7 +21,7 @@ class ImageReader(Reader[Settings]):
 
     def stored(self) -> Stored:
         """Return (height, width, channels)."""
-        shape = (*pair(self.settings.size), self.settings.channels)
+        shape = (*self.settings.size, self.settings.channels)
         return Stored(shape, "uint8" if self.settings.bits == 8 else "uint16")
 
     def input(self) -> Input:
@@ -28,21 +30,32 @@ class ImageReader(Reader[Settings]):
         return Input("pictures", (1, channels, height, width))
 
     def want(self, source: Path | str) -> Want | None:
-        """Ask for the picture."""
+        """Ask for the picture; an array is read by :meth:`read`."""
         settings = self.settings
-        return Still(*pair(settings.size), settings.fit, settings.channels, settings.bits)
+        if Path(source).suffix.lower() in ARRAYS:
+            return None
+        return Still(*settings.size, settings.fit, settings.channels, settings.bits)
 
     def take(self, found: Found) -> Reading:
         """Take the picture as it is."""
         return Reading(found.array)
 
+    def read(self, source: Path | str) -> Reading:
+        """Read a picture from a file of arrays, and scale it."""
+        settings = self.settings
+        array = arranged(load(Path(source), settings.key), settings.axes, "hwc")
+        picture = pictures.checked(array, settings.channels, settings.bits)
+        scaled = pictures.scaled(picture, settings.size, settings.fit)
+        return Reading(pictures.whole(scaled, settings.bits))
+
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the picture."""
-        return Shown(png=png(stored))
+        return Shown(png=pictures.png(stored))
 
 
 def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
-    """Return settings to start from."""
-    if not all(isinstance(source, Path) for source in sources):
-        return {}
+    """Return settings to start from; none for arrays: nothing tells a picture from a signal."""
+    for source in sources:
+        if not isinstance(source, Path) or source.suffix.lower() in ARRAYS:
+            return {}
     return {"size": 112, "fit": "crop"}

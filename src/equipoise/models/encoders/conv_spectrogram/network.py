@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from equipoise.modalities.base import Input
 from equipoise.models.encoder import Encoder
+from equipoise.models.layers import Conv2d
 from equipoise.section import Section
 
 
@@ -16,10 +17,10 @@ class ConvSpectrogram(Encoder):
     def __init__(self, frequencies: int, features: int) -> None:
         super().__init__(8 * ((frequencies + 1) // 2), features)
         self.body = nn.Sequential(
-            nn.Conv2d(1, 8, kernel_size=5, stride=(2, 4), padding=2, bias=False),
+            Conv2d(1, 8, kernel_size=5, stride=(2, 4), padding=2, bias=False),
             nn.BatchNorm2d(8),
             nn.ReLU(inplace=True),
-            nn.Conv2d(8, 8, kernel_size=3, stride=(1, 2), padding=1, bias=False),
+            Conv2d(8, 8, kernel_size=3, stride=(1, 2), padding=1, bias=False),
             nn.BatchNorm2d(8),
             nn.ReLU(inplace=True),
         )

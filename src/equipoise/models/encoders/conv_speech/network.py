@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from equipoise.modalities.base import Input
 from equipoise.models.encoder import Encoder
+from equipoise.models.layers import Conv2d
 from equipoise.section import Section
 
 BANDS, MOMENTS = 8, 4
@@ -24,7 +25,7 @@ class ConvSpeech(Encoder):
         before = 1
         for channels, stride in zip(_CHANNELS, (2, 1, 1), strict=True):
             blocks += [
-                nn.Conv2d(before, channels, 3, stride=stride, padding=1, bias=False),
+                Conv2d(before, channels, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(channels),
                 nn.ReLU(inplace=True),
                 nn.MaxPool2d(2, ceil_mode=True),

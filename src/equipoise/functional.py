@@ -1,0 +1,118 @@
+"""The mathematics of every method, for any training loop: tensors in, tensors out.
+
+Nothing here knows of stages, files or models. Each function has a docstring with shapes, source and
+an example. Functions of several methods that are called alike carry the method's name here;
+``help(ogm_coefficients)`` shows the original. ``docs/use-in-your-own-loop.md`` uses five of them.
+
+Conventions: B samples, C classes, D features, M modalities; logits (B, C), labels (B,) int64,
+features (B, D); what is by modality is a mapping from its name.
+"""
+
+from equipoise.coalitions import coalitions, shapley
+from equipoise.gap.mixture import Mixture, fit_mixture
+from equipoise.gap.scores import gap, true_class_score, true_class_scores
+from equipoise.gap.subset import balanced_subset
+from equipoise.methods.agm.method import coefficients as agm_coefficients
+from equipoise.methods.agm.method import discrepancies as agm_discrepancies
+from equipoise.methods.agm.method import mean_log_probability
+from equipoise.methods.agm.method import scaled_sum as agm_scaled_sum
+from equipoise.methods.aug.boosting import boosting_loss as aug_loss
+from equipoise.methods.aug.boosting import confidences as aug_confidences
+from equipoise.methods.aug.boosting import residual_weight as aug_residual_weight
+from equipoise.methods.aug.boosting import weaker as aug_weaker
+from equipoise.methods.aug.boosting import weaker_by_ratio as aug_weaker_by_ratio
+from equipoise.methods.gblending.method import blend_weights
+from equipoise.methods.gmm import Options as GmmOptions
+from equipoise.methods.gmm.method import adaptive_loss as gmm_loss
+from equipoise.methods.gmm.method import penalty as gmm_penalty
+from equipoise.methods.gmm.method import posterior_imbalanced
+from equipoise.methods.lfm.alignment import infonce, jensen_shannon, matching_loss
+from equipoise.methods.lfm.bilevel import conjugate_gradient, hyper_gradient, neumann_series
+from equipoise.methods.lfm.schedules import alpha as lfm_alpha
+from equipoise.methods.lfm.schedules import fitted as lfm_fitted_alpha
+from equipoise.methods.mla.method import entropy_weights
+from equipoise.methods.mla.method import fused as mla_fused
+from equipoise.methods.mla.method import regulariser as mla_regulariser
+from equipoise.methods.mla.method import updated as mla_projection
+from equipoise.methods.mla.method import updated_elementwise as mla_projection_elementwise
+from equipoise.methods.mmcosine.method import true_class_cosines
+from equipoise.methods.mmpareto.method import combine as mmpareto_combine
+from equipoise.methods.mmpareto.method import cosine as gradient_cosine
+from equipoise.methods.mmpareto.method import min_norm_weight
+from equipoise.methods.mmpareto.method import weights as mmpareto_weights
+from equipoise.methods.modulation import relative_scores, scale_gradients
+from equipoise.methods.ogm.method import add_noise as add_gradient_noise
+from equipoise.methods.ogm.method import coefficients as ogm_coefficients
+from equipoise.methods.ogm.method import deviations as gradient_deviations
+from equipoise.methods.pmr.method import class_sums, mean_entropy, prototype_logits
+from equipoise.methods.pmr.method import grades as pmr_grades
+from equipoise.methods.pmr.method import moved as moved_prototypes
+from equipoise.methods.pmr.method import rebalance_loss as pmr_loss
+from equipoise.methods.reconboost.method import agreement_loss
+from equipoise.methods.reconboost.method import boosting_loss as reconboost_loss
+from equipoise.methods.reconboost.method import ensemble as reconboost_ensemble
+from equipoise.methods.reconboost.method import stage_of as reconboost_stage
+from equipoise.methods.relearn.method import blend as relearn_blend
+from equipoise.methods.relearn.method import purity
+from equipoise.methods.relearn.method import strength_of as relearn_strength
+
+__all__ = [
+    "GmmOptions",
+    "Mixture",
+    "add_gradient_noise",
+    "agm_coefficients",
+    "agm_discrepancies",
+    "agm_scaled_sum",
+    "agreement_loss",
+    "aug_confidences",
+    "aug_loss",
+    "aug_residual_weight",
+    "aug_weaker",
+    "aug_weaker_by_ratio",
+    "balanced_subset",
+    "blend_weights",
+    "class_sums",
+    "coalitions",
+    "conjugate_gradient",
+    "entropy_weights",
+    "fit_mixture",
+    "gap",
+    "gmm_loss",
+    "gmm_penalty",
+    "gradient_cosine",
+    "gradient_deviations",
+    "hyper_gradient",
+    "infonce",
+    "jensen_shannon",
+    "lfm_alpha",
+    "lfm_fitted_alpha",
+    "matching_loss",
+    "mean_entropy",
+    "mean_log_probability",
+    "min_norm_weight",
+    "mla_fused",
+    "mla_projection",
+    "mla_projection_elementwise",
+    "mla_regulariser",
+    "mmpareto_combine",
+    "mmpareto_weights",
+    "moved_prototypes",
+    "neumann_series",
+    "ogm_coefficients",
+    "pmr_grades",
+    "pmr_loss",
+    "posterior_imbalanced",
+    "prototype_logits",
+    "purity",
+    "reconboost_ensemble",
+    "reconboost_loss",
+    "reconboost_stage",
+    "relative_scores",
+    "relearn_blend",
+    "relearn_strength",
+    "scale_gradients",
+    "shapley",
+    "true_class_cosines",
+    "true_class_score",
+    "true_class_scores",
+]

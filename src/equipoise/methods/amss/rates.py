@@ -1,0 +1,64 @@
+"""Information rates of a batch, and the share of each modality's units that may move."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def label_frequencies(labels: Tensor, classes: int) -> Tensor:
+    """Return the share of each class (C,) among labels (B,)."""
+    return functional.one_hot(labels, classes).float().mean(dim=0)
+
+
+def label_entropy(frequencies: Tensor) -> Tensor:
+    """Return H(Y) = -sum f log f in nats, a scalar."""
+    entropy: Tensor = torch.special.entr(frequencies).sum()
+    return entropy
+
+
+def released_label_entropy(frequencies: Tensor) -> Tensor:
+    """Return -sum f log softmax(f): what the released code takes for the entropy."""
+    return -(frequencies * frequencies.log_softmax(dim=0)).sum()
+
+
+def feature_entropy(features: Tensor) -> Tensor:
+    """Return the mean over samples of the entropy of softmax(h_i) over the D entries; a scalar."""
+    entropies: Tensor = torch.special.entr(features.softmax(dim=1)).sum(dim=1)
+    return entropies.mean()
+
+
+def information(
+    logits: Mapping[str, Tensor], features: Mapping[str, Tensor], labels: Tensor, released: bool
+) -> tuple[Tensor, Tensor]:
+    """Return I (M,) and u = I / H (M,) in nats.
+
+    I_m = H(Y) - CE(z_m, y), in the released code with its own H(Y) and 0.5 more.
+
+    Args:
+        logits: Of each modality alone ``{m: (B, C)}``.
+        features: ``{m: (B, D)}``, for H_m.
+        labels: (B,).
+        released: As in the released code.
+    """
+    frequencies = label_frequencies(labels, next(iter(logits.values())).shape[1])
+    entropy = released_label_entropy(frequencies) + 0.5 if released else label_entropy(frequencies)
+    gains = torch.stack([entropy - functional.cross_entropy(z, labels) for z in logits.values()])
+    sizes = torch.stack([feature_entropy(features[m]) for m in logits])
+    return gains, gains / sizes.clamp_min(torch.finfo(sizes.dtype).tiny)
+
+
+def moving_shares(rates: Tensor, temperature: float) -> Tensor:
+    """Return rho = 1 - softmax(u / tau) (M,), adding up to M - 1: the more informed, the less."""
+    return 1 - torch.softmax(rates / temperature, dim=0)
+
+
+def released_shares(gains: Tensor, rates: Tensor, temperature: float) -> Tensor:
+    """Return rho within [0.1, 0.9]; the same for all where a modality has no information.
+
+    The same share is 1 - 1/M: the 0.5 of the released code, for any M.
+    """
+    same = torch.full_like(rates, 1 - 1 / len(rates))
+    shares = moving_shares(rates, temperature).clamp(0.1, 0.9)
+    return torch.where((gains > 0).all() & shares.isfinite().all(), shares, same)

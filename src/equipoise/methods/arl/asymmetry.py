@@ -1,0 +1,40 @@
+"""How much each modality is used, how sure it is, and the factor that brings both together."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+def dependence(logits: Mapping[str, Tensor]) -> Tensor:
+    """Return d~ (M,), adding up to 1: d_m = sum_c mean_i |z_m^0[i, c]|, from ``{m: (B, C)}``."""
+    sizes = torch.stack([z.abs().mean(dim=0).sum() for z in logits.values()])
+    return sizes / sizes.sum().clamp_min(torch.finfo(sizes.dtype).tiny)
+
+
+def inverse_variance(logits: Mapping[str, Tensor]) -> Tensor:
+    """Return q (M,), adding up to 1: q_m ~ 1 / max(H_m / sum H, 0.6 / M).
+
+    H_m is the mean entropy in nats of softmax(z_m^0), from ``{m: (B, C)}``. For two the limit is
+    the 0.3 of the authors' code, so that q is within [0.231, 0.769]; for more it is ours.
+    """
+    entropies = torch.stack(
+        [torch.special.entr(z.softmax(dim=1)).sum(dim=1).mean() for z in logits.values()]
+    )
+    shares = entropies / entropies.sum().clamp_min(torch.finfo(entropies.dtype).tiny)
+    inverse = 1 / shares.clamp_min(0.6 / len(shares))
+    return inverse / inverse.sum()
+
+
+def asymmetric_weights(used: Tensor, sure: Tensor, temperature: float) -> Tensor:
+    """Return k (M,), adding up to 1: k = softmax_m(T q_m (1 - d~_m) / (M - 1)).
+
+    For two modalities softmax(T [d~_v q_a, d~_a q_v]), so that k_a / k_v grows when d_a / d_v is
+    below q_a / q_v. For more it is our extension: 1 - d~_m is what the others are used.
+
+    Args:
+        used: d~ (M,), of :func:`dependence`.
+        sure: q (M,), of :func:`inverse_variance`.
+        temperature: T.
+    """
+    return torch.softmax(temperature * sure * (1 - used) / (len(used) - 1), dim=0)

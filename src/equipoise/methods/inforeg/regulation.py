@@ -1,0 +1,73 @@
+"""Who leads a batch and by how much, when to hold it back, and the pull that does."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+SPAN = 10
+"""Epochs that the released code averages the traces over."""
+
+
+def batch_score(logits: Tensor, labels: Tensor, score: str) -> Tensor:
+    """Return s of logits (B, C) and labels (B,), a scalar: the higher, the better.
+
+    Args:
+        score: ``log_probability`` or ``probability``: the mean over the batch of that of the true
+            class; ``total_probability``: its sum.
+    """
+    log_probability = logits.log_softmax(dim=1).gather(1, labels[:, None])
+    if score == "log_probability":
+        return log_probability.mean()
+    probability = log_probability.exp()
+    return probability.mean() if score == "probability" else probability.sum()
+
+
+def leads(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return Delta_m, the mean of s_m - s_m' over the modalities m' that are worse; else 0."""
+    found = {}
+    for m, own in scores.items():
+        ahead = torch.stack([own - other for other in scores.values()]).clamp_min(0)
+        found[m] = ahead.sum() / (ahead > 0).sum().clamp_min(1)
+    return found
+
+
+def growth(traces: Sequence[float]) -> float:
+    """Return (F_t - F_t-1) / F_t of the last two epochs; 0 before there are two."""
+    if len(traces) < 2 or traces[-1] <= 0:
+        return 0.0
+    return (traces[-1] - traces[-2]) / traces[-1]
+
+
+def smoothed_growth(traces: Sequence[float]) -> float:
+    """Return the growth of the mean over ten epochs, as the released code has it.
+
+    (F_t - F_t-10) / sum of the last ten, with zeros for epochs that were not; 1 before the first.
+    """
+    total = sum(traces[-SPAN:])
+    if not traces or total <= 0:
+        return 1.0
+    left = traces[-1 - SPAN] if len(traces) > SPAN else 0.0
+    return (traces[-1] - left) / total
+
+
+def pull(parameters: Iterable[nn.Parameter], anchors: Iterable[Tensor], strength: Tensor) -> None:
+    """Add strength (theta - anchor) to each gradient: that of strength/2 |theta - anchor|^2."""
+    for parameter, anchor in zip(parameters, anchors, strict=True):
+        if parameter.grad is not None:
+            parameter.grad.add_((parameter.detach() - anchor) * strength)
+
+
+def squared_length(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """Return |g|^2 over all parameters, a scalar: one step's part of the Fisher trace."""
+    parts = [p.grad.square().sum() for p in parameters if p.grad is not None]
+    return torch.stack(parts).sum().double()
+
+
+def mean_squares(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """Return the sum over weight tensors of the mean of g^2, as the released code has it.
+
+    Tensors of two dimensions or more: those of convolutions and linear layers.
+    """
+    parts = [p.grad.square().mean() for p in parameters if p.grad is not None and p.dim() > 1]
+    return torch.stack(parts).sum().double()

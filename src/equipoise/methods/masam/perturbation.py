@@ -1,0 +1,67 @@
+"""The mathematics of MASAM: who is dominant, and which way its encoder is perturbed.
+
+A gradient is a list of tensors, one for each parameter tensor of an encoder: ``joint`` (G) that of
+the fused loss, ``unimodal`` (U) that of the modality's own head.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Gradients = Sequence[Tensor]
+
+
+def inner(first: Gradients, second: Gradients) -> Tensor:
+    """Return the inner product, a scalar."""
+    return torch.stack([(a * b).sum() for a, b in zip(first, second, strict=True)]).sum()
+
+
+def cosine(first: Gradients, second: Gradients) -> Tensor:
+    """Return the cosine over all tensors together; 0 when one of the gradients is zero."""
+    lengths = (inner(first, first) * inner(second, second)).sqrt()
+    return inner(first, second) / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)
+
+
+def cosines(first: Gradients, second: Gradients) -> Tensor:
+    """Return the cosine of each tensor, (number of tensors,)."""
+    return torch.stack([cosine([a], [b]) for a, b in zip(first, second, strict=True)])
+
+
+def moved_average(average: Tensor, losses: Tensor, beta: float) -> Tensor:
+    """Return MA <- beta MA + (1 - beta) L, (M,)."""
+    return beta * average + (1 - beta) * losses
+
+
+def decay(last: Tensor, average: Tensor) -> Tensor:
+    """Return max(0, L of the step before - MA of this step), (M,)."""
+    return (last - average).clamp_min(0)
+
+
+def score(decay: Tensor, alignment: Tensor, share: float) -> Tensor:
+    """Return APS = a decay + (1 - a) alignment, (M,)."""
+    return share * decay + (1 - share) * alignment
+
+
+def perturbation(joint: Gradients, unimodal: Gradients, rho: float) -> list[Tensor]:
+    """Return eps = rho gamma G / |G|, gamma = cos(G, U) over the whole encoder (the paper's)."""
+    length = inner(joint, joint).sqrt()
+    factor = rho * cosine(joint, unimodal) / length.clamp_min(torch.finfo(length.dtype).tiny)
+    return [factor * g for g in joint]
+
+
+def released_perturbation(joint: Gradients, unimodal: Gradients, rho: float) -> list[Tensor]:
+    """Return the perturbation of the released code.
+
+    Tensor by tensor, r = (<u, g> / |g|^2) g where <u, g> >= 0, else g. With N the length of all r
+    and f the cosine of the last tensor, where that is positive, else 1: eps = rho f r / N.
+    """
+    parts = []
+    for g, u in zip(joint, unimodal, strict=True):
+        along, squared = (u * g).sum(), (g * g).sum()
+        projected = along / squared.clamp_min(torch.finfo(squared.dtype).tiny)
+        parts.append(torch.where(along >= 0, projected, torch.ones_like(projected)) * g)
+    last = cosine(joint[-1:], unimodal[-1:])
+    factor = torch.where(last > 0, last, torch.ones_like(last))
+    factor = rho * factor / (inner(parts, parts).sqrt() + 1e-12)
+    return [factor * r for r in parts]
