@@ -38,8 +38,17 @@ FOLDERS = tuple(
 WRITTEN = tuple(
     Path(name)
     for name in (
-        *("data/code", "data/raw", "data/features", "data/splits", "data/embeddings"),
-        *("models", "results", "state", "logs", "benchmarks/snakemake", "mlruns", "mlartifacts"),
+        *("data/code", "data/origin", "data/raw", "data/features", "data/splits"),
+        *(
+            "data/embeddings",
+            "models",
+            "results",
+            "state",
+            "logs",
+            "benchmarks/snakemake",
+            "mlruns",
+            "mlartifacts",
+        ),
     )
 )
 #: What belongs to the tools.

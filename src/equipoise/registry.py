@@ -28,7 +28,6 @@ LAYOUTS = {
     "sequence": "(time, channels)",
     "vector": "(values,)",
     "tokens": "(2, length): token ids, and 1 where a token is (0: padding)",
-    "waveform": "(samples,)",
 }
 """What an encoder may be given, and the axes of one sample."""
 

@@ -31,17 +31,30 @@ GRID = {
 }
 
 
+def _project(folder):
+    """A copy with the user's folder: four clips, which no stand-in reads."""
+    project = copy_project(folder, GRID)
+    clips = project.folder / "own"
+    clips.mkdir()
+    rows = ["sample_id,label,split,group,audio\n"]
+    for number in range(4):
+        (clips / f"{number}.wav").write_bytes(b"sound %d" % number)
+        rows.append(f"s{number},c{number % 2},,,{number}.wav\n")
+    (clips / "manifest.csv").write_text("".join(rows))
+    return project
+
+
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory):
     """The project before its first run."""
-    return copy_project(tmp_path_factory.mktemp("with space") / "fresh", GRID)
+    return _project(tmp_path_factory.mktemp("with space") / "fresh")
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """The project after a run that was recorded, committed and pushed. Leave it as it is."""
     folder = tmp_path_factory.mktemp("built")
-    project = copy_project(folder / "project", GRID)
+    project = _project(folder / "project")
     project.snakemake("--quiet", "all")
     project.run("workflow/scripts/record")
     project.run("dvc", "remote", "add", "--default", "store", str(folder / "remote"))
@@ -54,7 +67,7 @@ def built(tmp_path_factory):
 @pytest.fixture
 def own(tmp_path):
     """The project before its first run, to work in."""
-    return copy_project(tmp_path / "own", GRID)
+    return _project(tmp_path / "own")
 
 
 @pytest.fixture

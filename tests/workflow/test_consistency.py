@@ -34,9 +34,10 @@ print(json.dumps({s.name: cell(s) for s in Repo().index.stages}))
 
 
 def cells(project):
-    """DVC's cells by name, without stage ``code``, which is no job."""
+    """DVC's cells by name, without those that are no job."""
     found = json.loads(project.run(sys.executable, "-c", CELLS).splitlines()[-1])
     assert found.pop("code")["outs"] == ["data/code"]
+    assert found.pop("origin")["outs"] == ["data/origin"]
     return found
 
 
@@ -70,7 +71,9 @@ def test_every_cell_is_one_job(own):
         lists = {d for d in cell["deps"] if d.endswith(".sha256") and d.startswith("data/code/")}
         (listed,) = lists
         assert f"src/equipoise/stages/{rule}.py" in (own.folder / listed).read_text()
-        deps = set(cell["deps"]) - lists - {"data/code/grid.json"}
+        origins = {d for d in cell["deps"] if d.startswith("data/origin/")}
+        assert bool(origins) == (rule == "download")
+        deps = set(cell["deps"]) - lists - origins - {"data/code/grid.json"}
         folders = tuple(f"{dep}/" for dep in deps if not Path(dep).suffix)
         others = {path for path in inputs if not path.startswith(folders or ("\0",))}
         assert others == {dep for dep in deps if Path(dep).suffix}, name
@@ -156,10 +159,14 @@ def code_digests(project):
 def test_snakemake_compares_the_settings_and_the_code_of_the_job_and_nothing_else(built):
     parameters = params.load(built.folder / "params.yaml")
     code = code_digests(built)
+    own = (built.folder / "data/origin/mine.sha256").read_text().strip()
+    assert len(own) == 16
     for output, settings in all_settings(parameters).items():
         name = urlsafe_b64encode(output.encode()).decode()
         record = json.loads((built.folder / ".snakemake/metadata" / name).read_text())
-        assert sorted(record["params"]) == sorted([repr(settings), repr(code[output])]), output
+        others = [repr(own)] if output == "data/raw/mine/manifest.csv" else []
+        others += [repr("")] if output == "data/raw/keypad/manifest.csv" else []
+        assert sorted(record["params"]) == sorted([repr(settings), repr(code[output]), *others])
 
 
 def test_every_parameter_makes_both_tools_rerun_the_same_jobs(fresh):

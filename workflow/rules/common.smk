@@ -11,6 +11,7 @@ sys.path[:0] = [f"{workflow.basedir}/src", f"{workflow.basedir}/workflow/scripts
 import outages, retries
 from code_files import code_digest
 from equipoise import layout, params as parameters, provenance as code_state
+from equipoise.data import origin
 from equipoise.errors import UserError
 from snakemake.settings.types import DeploymentMethod
 

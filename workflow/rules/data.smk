@@ -6,6 +6,8 @@ SPLIT = paths(layout.split("{dataset}"))
 EMBED = paths(layout.embed("{dataset}"))
 
 
+# A user's folder is an input; what it holds is compared as one digest among the params, so that a
+# changed label, row or clip counts, and a new time of a file does not.
 rule download:
     output:
         **paths(RAW, "manifest", "checksums"),
@@ -19,6 +21,9 @@ rule download:
     params:
         settings=settings("download"),
         code=code("download"),
+        origin=lambda wildcards: origin.digest(
+            wildcards.dataset, PARAMS.datasets[wildcards.dataset].download
+        ),
     message:
         "{wildcards.dataset}: fetch or make the raw media"
     shell:

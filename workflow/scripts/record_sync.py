@@ -1,10 +1,12 @@
 """Hand results from one tool to the other: ``record`` (Snakemake to DVC), ``sync`` (DVC to it)."""
 
+import json
 import os
 import subprocess
 import sys
 
 from code_files import write_lists
+from origin import write_origins
 from provenance import only_this_grid
 
 from equipoise import params
@@ -20,6 +22,7 @@ def record() -> None:
     if "Nothing to be done" not in dry.stdout:
         raise UserError("Snakemake still has jobs to run (snakemake --dry-run says which)")
     write_lists(parameters)
+    write_origins(parameters)
     with only_this_grid(parameters):
         # Without --no-relink the files get new mtimes, and Snakemake's records no longer fit.
         _must("dvc", "commit", "--force", "--no-relink", "--quiet")
@@ -29,10 +32,11 @@ def sync() -> None:
     """Write Snakemake's records of all files; refuse unless DVC says that all is as recorded."""
     parameters = params.load()
     write_lists(parameters)
+    write_origins(parameters)
     with only_this_grid(parameters):
-        _must("dvc", "commit", "--force", "--no-relink", "--quiet", "code")
-        status = _run("dvc", "status")
-        if status.returncode or "up to date" not in status.stdout:
+        _must("dvc", "commit", "--force", "--no-relink", "--quiet", "code", "origin")
+        status = _run("dvc", "status", "--json")
+        if status.returncode or _stale(status.stdout):
             sys.stdout.write(status.stdout)
             raise UserError(
                 "the folder is not what dvc.lock records; run dvc checkout, dvc pull, dvc repro, "
@@ -43,6 +47,15 @@ def sync() -> None:
         EQUIPOISE_SYNC="1",
         SNAKEMAKE_PROFILE="none",
     )
+
+
+def _stale(status: str) -> list[str]:
+    """Return the stages that are not as recorded; ``origin`` is looked at every time anyway."""
+    try:
+        stages = dict(json.loads(status.strip().splitlines()[-1]))
+    except (ValueError, IndexError):
+        return [status]
+    return [name for name, why in stages.items() if why != ["always changed"]]
 
 
 def _run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:

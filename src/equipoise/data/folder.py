@@ -1,7 +1,7 @@
 """A user's own data: any folder with a ``manifest.csv``."""
 
 import csv
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from equipoise import files
@@ -18,16 +18,24 @@ class Settings(Section):
     """The folder that holds manifest.csv; relative to the project folder, or absolute."""
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What stage download makes of a folder."""
+
+    header: list[str]
+    rows: list[dict[str, str]]
+    """Cells of the manifest to be, by column: paths are those of the project."""
+    media: dict[str, Path]
+    """Path in the manifest to be, sorted, to the user's file."""
+
+
 def download(destination: Path, settings: Settings) -> None:
     """Take a folder into the project: its rows into a manifest, its media as symbolic links.
 
     Nothing is copied. A link shares no inode with the original, so that neither a new mode nor a
     new time reaches it; ``dvc commit`` puts a copy into its cache and replaces the links with what
-    the cache holds. When an original changes, ``media.sha256`` no longer fits: stage extract says
-    so, and after another download everything behind it runs again.
-
-    Media lie below ``media/`` as they did in the folder (a leading ``media/`` that all paths share
-    is not doubled); the paths in the manifest change accordingly, all else is kept.
+    the cache holds. When an original changes, :mod:`equipoise.data.origin` notices, and the stage
+    runs again.
 
     Args:
         destination: Receives manifest.csv and media/.
@@ -36,7 +44,21 @@ def download(destination: Path, settings: Settings) -> None:
     Raises:
         UserError: No such folder, a manifest that cannot be used, a file that is missing.
     """
-    folder = Path(settings.folder).expanduser()
+    taken = take(Path(settings.folder).expanduser())
+    for path, original in taken.media.items():
+        _link(destination / path, original.resolve())
+    files.write_csv(destination / "manifest.csv", taken.header, taken.rows)
+
+
+def take(folder: Path) -> Taken:
+    """Read what a folder's manifest names.
+
+    Media lie below ``media/`` as they did in the folder (a leading ``media/`` that all paths share
+    is not doubled); the paths in the manifest change accordingly, all else is kept.
+
+    Raises:
+        UserError: No such folder, a manifest that cannot be used, a file that is missing.
+    """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder (datasets.<name>.download.folder)")
     manifest = manifests.read(folder / "manifest.csv")
@@ -47,9 +69,18 @@ def download(destination: Path, settings: Settings) -> None:
     def place(path: str) -> str:
         return PurePosixPath("" if inside else "media", path).as_posix()
 
-    for path in sorted(named):
-        _link(destination / place(path), (folder / path).resolve())
-    _write(folder / "manifest.csv", destination / "manifest.csv", columns, place)
+    header, rows = read_table(folder / "manifest.csv")
+    for row in rows:
+        row.update({name: place(row[name]) for name in columns if row[name]})
+    return Taken(header, rows, {place(path): folder / path for path in sorted(named)})
+
+
+def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the header and the rows of a manifest as they stand there."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file)
+        header = [name.strip() for name in next(reader)]
+        return header, [dict(zip(header, cells, strict=True)) for cells in reader if cells]
 
 
 def _named(manifest: manifests.Manifest, columns: list[str]) -> dict[str, int]:
@@ -93,13 +124,3 @@ def _link(link: Path, target: Path) -> None:
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(target)
-
-
-def _write(source: Path, target: Path, columns: list[str], place: Callable[[str], str]) -> None:
-    with source.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        header = [name.strip() for name in next(reader)]
-        rows = [dict(zip(header, cells, strict=True)) for cells in reader if cells]
-    for row in rows:
-        row.update({name: place(row[name]) for name in columns if row[name]})
-    files.write_csv(target, header, rows)

@@ -13,6 +13,7 @@ folder beside this file:
 from __future__ import annotations
 
 import importlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -151,6 +152,12 @@ def readers(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Reader[Any]]:
         name: reader(name, table["kind"], registry.without(table, "kind", "column"))
         for name, table in tables.items()
     }
+
+
+def identities(how: Mapping[str, Reader[Any]]) -> str:
+    """Return what files besides the samples decide readings (a tokenizer's), as JSON."""
+    found = {name: one.identity() for name, one in sorted(how.items())}
+    return json.dumps({name: said for name, said in found.items() if said}, sort_keys=True)
 
 
 def finite(array: NDArray[Any]) -> bool:

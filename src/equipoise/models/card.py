@@ -17,6 +17,8 @@ class ModalityCard(Section):
 
     table: dict[str, Any]
     """``{kind, column, ...settings}``: how a sample is read and stored."""
+    identity: dict[str, str] = {}
+    """What other files decide readings: of a tokenizer, its sha256."""
     augment: dict[str, Any]
     """What was random in training."""
     encoder: Encoder

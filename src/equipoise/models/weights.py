@@ -16,9 +16,8 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from equipoise import files, layout
+from equipoise import files, layout, places
 from equipoise.errors import UserError, nearest
-from equipoise.places import MIRROR
 from equipoise.section import Section, explain
 
 HUB = "hub:"
@@ -273,7 +272,7 @@ def _from_hub(name: str) -> Path:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
             f"weights {name!r}: {reason}; check name and connection, or put the files at "
-            f"${MIRROR}/huggingface.co/{repository}"
+            f"${places.MIRROR}/huggingface.co/{repository}"
         ) from None
     return Path(found)
 

@@ -211,6 +211,11 @@ def _readers(card: ModelCard, path: Path) -> Readers:
     except (ValueError, KeyError) as error:
         raise UserError(f"{path}: {error}; is it of another version?") from None
     for m, reader in made.items():
+        if (found := reader.identity()) != card.modalities[m].identity:
+            raise UserError(
+                f"{path}: {m} was read with {card.modalities[m].identity}, here it is {found}; "
+                "put the files of the training in place"
+            )
         trained, embedded = card.modalities[m].shape, card.modalities[m].embedded
         if not embedded and (shape := reader.stored().shape) != trained:
             raise UserError(

@@ -18,7 +18,7 @@ from equipoise.data.manifest import Column, Manifest, Row
 from equipoise.errors import UserError
 from equipoise.media.errors import MediaError
 from equipoise.media.version import decoder
-from equipoise.modalities.base import Reader, Reading, readers
+from equipoise.modalities.base import Reader, Reading, identities, readers
 from equipoise.modalities.sample import read_sample
 from equipoise.params import ExtractJob
 from equipoise.stages.job import Job
@@ -77,6 +77,7 @@ def run(job: Job, settings: ExtractJob) -> None:
     state = layout.state("extract", job.dataset)
     scratch = state / files.digest([settings.model_dump(mode="json"), origin])
     origin["decoder"] = decoder()
+    origin["identity"] = identities(source.readers)
     log.info("extract %s with %s", job.dataset, origin["decoder"])
     rejects = _decode_all(source, scratch, job.threads)
     kept = _kept(source, rejects)

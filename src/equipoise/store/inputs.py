@@ -84,6 +84,6 @@ def identity(features: FeatureStore) -> str:
     """Return a digest of what makes a feature store what it is: settings, manifest, media, rows."""
     from equipoise import files
 
-    names = ("modalities", "manifest_sha256", "media_sha256", "decoder")
+    names = ("modalities", "manifest_sha256", "media_sha256", "decoder", "identity")
     values = {name: str(features.attributes.get(name, "")) for name in names}
     return files.digest([values, features.sample_ids])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -245,9 +246,11 @@ def modality_cards(
     encoders = pretrained.complete(settings.encoders, placed)
     origins = pretrained.origins(placed, store)
     before = {m: Normalisation(**made["before"]) for m, made in store.made_with.items()}
+    identity = json.loads(store.attributes.get("identity", "{}"))
     return {
         m: ModalityCard(
             table=dict(store.tables[m]),
+            identity=identity.get(m, {}),
             augment=settings.augment.get(m, {}),
             encoder=encoders[m],
             shape=store.shape(m),

@@ -4,10 +4,13 @@ DVC compares times before it compares content, trusts the names of objects, and 
 remote holds unseen: a byte that flipped on a disk passes all three. Here every byte is read.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from equipoise import params
+from equipoise.data import origin
 from equipoise.errors import UserError
 from equipoise.parallel import on_all_cores
 from equipoise.verify import mend
@@ -21,6 +24,8 @@ from equipoise.verify.stores import (
     open_remote,
     unreadable,
 )
+
+PARAMS = Path("params.yaml")
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,25 @@ def verify(paths: Sequence[Path] = (), remote: str | None = None) -> Outcome:
         if store is cache and not paths:
             names.update(store.names())
         objects[store.title] = _objects(store, sorted(names))
+    lines = [*mend.lines(mend.Found(records, files, stores, objects)), *_origins(paths)]
     read = {"the workspace": len(files), **{title: len(found) for title, found in objects.items()}}
-    return Outcome(mend.lines(mend.Found(records, files, stores, objects)), read)
+    return Outcome(lines, read)
+
+
+def _origins(paths: Sequence[Path]) -> Iterator[str]:
+    """Yield a line for each file that is no longer as in the user's folder it came from."""
+    if not PARAMS.exists():
+        return
+    wanted = [Path(os.path.relpath(path)) for path in paths] or [Path()]
+    for dataset, entry in params.load(PARAMS).datasets.items():
+        try:
+            changes = origin.changes(dataset, entry.download)
+        except UserError as error:
+            yield f"data set {dataset}: its folder cannot be used any more: {error}"
+            continue
+        for path, why in changes:
+            if any(path.is_relative_to(one) for one in wanted):
+                yield f"{path}: {why}; take it over: snakemake --cores all (or dvc repro)"
 
 
 def _workspace(records: Records) -> dict[Path, str]:

@@ -14,8 +14,9 @@ class Settings(Section):
     """How a text is stored: (2, length), int32: ids of tokens, and 1 where there is one."""
 
     tokenizer: Annotated[str, Field(min_length=1)]
-    """``bytes`` (each byte of UTF-8 is a token; needs no files); a folder; or an id of the Hugging
-    Face hub, such as ``google-bert/bert-base-uncased``."""
+    """``bytes`` (each byte of UTF-8 is a token; needs no files); a folder; a name of
+    ``models/weights.toml``, whose files hold one; or an id of the Hugging Face hub, such as
+    ``google-bert/bert-base-uncased``."""
     revision: str = "main"
     """Of a hub id: branch, tag or commit."""
     length: Annotated[int, Field(ge=4)]

@@ -13,6 +13,7 @@ from equipoise import files
 from equipoise.errors import UserError
 from equipoise.modalities.text import Settings
 from equipoise.modalities.text.tokens import Bytes, Library, Tokens
+from equipoise.models import weights
 from equipoise.places import MIRROR
 
 ROLES = ("unk_token", "pad_token", "mask_token")
@@ -52,6 +53,8 @@ def _folder(name: str, revision: str) -> Path:
         return path
     if path.suffix == ".json" and path.is_file():
         return path.parent
+    if name in weights.table():
+        return weights.place(name).path.parent
     mirror = os.environ.get(MIRROR)
     if mirror:
         copy = Path(mirror).expanduser() / "huggingface.co" / name / "resolve" / revision
