@@ -320,3 +320,17 @@ def test_split_needs_the_features_of_this_manifest(raw):
     (raw / "manifest.csv").write_text(text.replace("g5", "g0"))
     with pytest.raises(UserError, match="run stage extract again"):
         split.run(Job("split", "toy"), Split())
+
+
+def test_a_modality_that_is_the_same_in_all_training_samples_is_refused(raw, caplog):
+    """The sound kept is the silence before what differs: nothing after the split could learn."""
+    for path in (raw / "media").iterdir():
+        path.write_bytes((raw / "media/00.mp4").read_bytes())
+    sums(raw)
+    tables = {"audio": TABLES["audio"]}
+    with caplog.at_level("WARNING", "equipoise"):
+        extract.run(JOB, settings(tables))
+    assert "audio: 12 of 12 clips are longer than what is stored" in caplog.text
+    with pytest.raises(UserError, match="'audio' is the same in all 4 samples for training"):
+        split.run(Job("split", "toy"), Split(protocol="official"))
+    assert not layout.split("toy")["split"].exists()

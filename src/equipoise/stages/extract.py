@@ -87,6 +87,14 @@ def run(job: Job, settings: ExtractJob) -> None:
     facts = extracted.facts(
         shards.read(path, rows, source.shapes, decoder()) for path, rows in paths
     )
+    for name, fact in facts.items():
+        if name.endswith(".cut") and fact["clips"]:
+            log.warning(
+                "%s: %s: %d of %d clips are longer than what is stored, %.0f %% of a clip is cut "
+                "off on average",
+                *(job.dataset, name.removesuffix(".cut"), fact["clips"], len(kept)),
+                100 * fact["mean"],
+            )
     record = _record(job.dataset, source, kept, rejects, origin) | {"facts": facts}
     files.write_json(outputs["record"], record)
     files.write_json(outputs["samples"], extracted.samples(outputs["features"], source.readers))
