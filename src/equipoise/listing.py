@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
+from inspect import getdoc
 from typing import Any
 
 from equipoise import registry
@@ -82,7 +83,8 @@ def _fields(section: type[Section]) -> dict[str, dict[str, Any]]:
         key: {
             **({} if field.is_required() else {"default": defaults[key]}),
             "required": field.is_required(),
-            "meaning": " ".join((field.description or "").split()),
+            # A field that is a section says in its own docstring what it is.
+            "meaning": " ".join((field.description or getdoc(field.annotation) or "").split()),
         }
         for key, field in section.model_fields.items()
     }
