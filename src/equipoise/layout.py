@@ -39,7 +39,16 @@ WRITTEN = tuple(
     Path(name)
     for name in (
         *("data/code", "data/origin", "data/raw", "data/features", "data/splits"),
-        *("data/embeddings", "models", "results", "state", "logs", "benchmarks/snakemake", "mlruns", "mlartifacts"),
+        *(
+            "data/embeddings",
+            "models",
+            "results",
+            "state",
+            "logs",
+            "benchmarks/snakemake",
+            "mlruns",
+            "mlartifacts",
+        ),
     )
 )
 #: What belongs to the tools.

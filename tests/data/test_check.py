@@ -108,7 +108,9 @@ def test_a_remark_is_no_column_of_files(folder):
 def test_the_same_bytes_under_two_labels(folder):
     wav(folder.path / "5.wav", tone(2))  # c1 and c0
     (problem,) = folder.problems(quick=True)
-    assert "row 7: 's5' is the same as row 4, under another label ('c0' there, 'c1' here)" in problem
+    assert (
+        "row 7: 's5' is the same as row 4, under another label ('c0' there, 'c1' here)" in problem
+    )
 
 
 def test_one_file_on_two_sides(folder):
@@ -139,7 +141,9 @@ def test_silence_everywhere_and_silence_here_and_there(folder):
     for number in range(12):  # 0.5 s of silence, and what differs is behind it
         wav(folder.path / f"{number}.wav", np.concatenate([np.zeros(4000), tone(number)]))
     (problem,) = folder.problems()
-    assert "modality 'audio': every sample is the same" in problem and "50% of the median" in problem
+    assert (
+        "modality 'audio': every sample is the same" in problem and "50% of the median" in problem
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
