@@ -23,6 +23,7 @@ from equipoise.params import (
 from equipoise.stages.job import Job
 from equipoise.store.features import SCHEMA_VERSION, FeatureStore
 from equipoise.store.inputs import identity
+from equipoise.store.seal import seal
 
 TABLES = {
     "audio": {"kind": "sound", "rate": 1000, "seconds": 0.112, "n_fft": 16, "hop": 16},
@@ -104,6 +105,7 @@ def write_store(path, data, labels, ids, tables, **attributes):
         file.attrs["classes"] = json.dumps(CLASSES)
         for name, value in attributes.items():
             file.attrs[name] = value
+    seal(path)
 
 
 def write_project(modalities=("audio", "video"), count=60, seed=0, dataset="toy"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from equipoise import listing
-from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError
+from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError, one_line
 from equipoise.layout import CELL
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     speaks = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
         status: int | None = options.action(options)
+        sys.stdout.flush()  # a full disk behind it is met here, not when Python ends
     except UserError as error:
         if speaks or isinstance(error, ProcessError):
             sys.stderr.write(f"equipoise {options.verb}: error: {error}\n")
@@ -65,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 1
+    except (OSError, MemoryError, UnicodeError) as error:
+        sys.stderr.write(f"equipoise {options.verb}: error: {one_line(error)}\n")
+        return 2
     return status or 0
 
 

@@ -1,6 +1,7 @@
 """The exceptions that users see."""
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 TRY_AGAIN = 75
@@ -42,8 +43,67 @@ class Stopped(BaseException):
         return f"stopped by {self.signal}; {saved}; the same command continues"
 
 
+class StorageError(UserError, OSError):
+    """A file could not be written: one line, and the system's number and words for it.
+
+    Args:
+        message: The line.
+        cause: What the system or a library said.
+    """
+
+    def __init__(self, message: str, cause: BaseException) -> None:
+        super().__init__(message)
+        self.errno = getattr(cause, "errno", None)
+        self.strerror = getattr(cause, "strerror", None)
+
+    def __str__(self) -> str:
+        """Return the line."""
+        return str(self.args[0])
+
+
 class ProcessError(UserError):
     """One process of a training job has a problem that the others may not have."""
+
+
+_ADVICE = {
+    errno.ENOSPC: "make room on that disk, then run the same command again",
+    errno.EDQUOT: "make room in your quota, then run the same command again",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), then run it again",
+    errno.EACCES: "its permissions do not allow that; change them",
+    errno.EPERM: "its permissions do not allow that; change them",
+    errno.EROFS: "that disk is mounted read-only; work on another",
+    errno.EMFILE: "raise the limit on open files (ulimit -n), then run it again",
+    errno.ENFILE: "too many files are open on this machine; run it again later",
+    errno.ENOMEM: "give the job more memory, or fewer threads",
+    errno.EIO: "the disk fails there; equipoise verify says what is damaged",
+    errno.ESTALE: "the network file system has lost it; run it again",
+    errno.ENOENT: "make it, or name another",
+    errno.ENOTDIR: "part of the path is a file; name another",
+    errno.EISDIR: "a folder stands there; name another, or move it away",
+    errno.ENAMETOOLONG: "use a shorter name",
+}
+
+
+def one_line(error: BaseException) -> str | None:
+    """Say in one line what a storage, memory or parser error is about: ``path: what; what to do``.
+
+    Returns:
+        None for an error that is none of these: a fault of the program, whose traceback is wanted.
+    """
+    if isinstance(error, OSError):
+        reason = " ".join(str(error.strerror or error).split()) or type(error).__name__
+        if error.errno is None:
+            advice = "restore it, or make it again"
+        else:
+            advice = _ADVICE.get(error.errno, "mend it, then run the same command again")
+        names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        return f"{' -> '.join(names) or 'a file'}: {reason}; {advice}"
+    if isinstance(error, MemoryError):
+        what = " ".join(str(error).split()) or "no more memory"
+        return f"out of memory ({what}); lower sizes or batch_size, or give the job more memory"
+    if isinstance(error, UnicodeError):
+        return f"not UTF-8 text ({error}); restore the file, or make it again"
+    return None
 
 
 def nearest(name: str, known: Iterable[object]) -> str:

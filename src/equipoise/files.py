@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import fcntl
 import hashlib
 import json
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.errors import UserError
+from equipoise.errors import StorageError, UserError, one_line
 
 
 @contextlib.contextmanager
@@ -30,14 +31,55 @@ def atomic_path(final: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        _sync(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes 0600
-        temporary.replace(final)
+        with writing(final, temporary):
+            yield temporary
+            _sync(temporary)
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp makes 0600
+            temporary.replace(final)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that fails: what is wrong is said already
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(final: Path, temporary: Path) -> Iterator[None]:
+    """Let an error of the block say which file could not be written.
+
+    A full disk is met by whoever writes: Python does not say in which file, and the libraries for
+    weights and pictures have errors of their own.
+
+    Args:
+        final: The file to be.
+        temporary: Where it is written.
+
+    Raises:
+        StorageError: It could not be written; one line.
+    """
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        name = error.filename
+        if name is not None and not Path(os.fsdecode(name)).is_relative_to(temporary):
+            raise  # of another file, which it names
+        told = OSError(error.errno, error.strerror or str(error), str(final))
+        raise StorageError(one_line(told) or str(error), error) from error
+    except RuntimeError as error:
+        if "PytorchStreamWriter" not in str(error) and "file write failed" not in str(error):
+            raise
+        raise StorageError(_not_written(final, error), error) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "safetensors":
+            raise
+        raise StorageError(_not_written(final, error), error) from error
+
+
+def _not_written(final: Path, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:200]
+    return f"{final}: cannot be written ({reason}); make room on that disk, then run it again"
 
 
 @contextlib.contextmanager
@@ -48,22 +90,24 @@ def atomic_directory(final: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".tmp", dir=final.parent))
     temporary.chmod(0o755)
     try:
-        yield temporary
-        if final.exists():
-            shutil.rmtree(final)
-        temporary.replace(final)
+        with writing(final, temporary):
+            yield temporary
+            if final.exists():
+                shutil.rmtree(final)
+            temporary.replace(final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def alone(lock: Path, otherwise: str, wait: bool = False) -> Iterator[None]:
+def alone(lock: Path, otherwise: str, wait: bool = False, needed: bool = True) -> Iterator[None]:
     """Let one process at a time into the block; the system frees ``lock`` when it is killed.
 
     Args:
         lock: A file that is made for it.
         otherwise: What another process does in there.
         wait: Wait for the other one.
+        needed: False: where the file system has no locks, go on without.
 
     Raises:
         UserError: Another process is inside and ``wait`` is false; the file cannot be made, or
@@ -77,7 +121,8 @@ def alone(lock: Path, otherwise: str, wait: bool = False) -> Iterator[None]:
         except BlockingIOError as error:
             raise UserError(f"{lock.parent}: {otherwise}; wait for it or stop it") from error
         except OSError as error:
-            raise UserError(f"{lock}: cannot be locked ({error.strerror})") from error
+            if needed or error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise UserError(f"{lock}: cannot be locked ({error.strerror})") from error
         yield
 
 

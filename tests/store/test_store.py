@@ -13,8 +13,9 @@ from equipoise import files
 from equipoise.errors import UserError
 from equipoise.store import join as joining
 from equipoise.store import shards
-from equipoise.store.features import FeatureStore, verify
+from equipoise.store.features import SCHEMA_VERSION, FeatureStore, verify
 from equipoise.store.join import Plan, join
+from equipoise.store.seal import seal
 from equipoise.store.shards import Shard
 
 SHAPES = {"video": ((2, 4, 4, 3), "uint8"), "audio": ((5, 3), "float16")}
@@ -37,9 +38,9 @@ def plan(count, classes=("a", "b")):
         [f"sämple {row}" for row in range(count)],
         ["" if row % 3 else f"g{row}" for row in range(count)],
         {
-            "schema_version": 1,
+            "schema_version": SCHEMA_VERSION,
             "classes": json.dumps(list(classes)),
-            "modalities": json.dumps(list(SHAPES)),
+            "modalities": json.dumps({name: {} for name in SHAPES}),
         },
     )
 
@@ -92,7 +93,7 @@ def test_what_two_programs_decoded_is_not_mixed(tmp_path):
     with pytest.raises(UserError, match=r"0\.npz: decoded by ffmpeg version 5, but this run has"):
         shards.read(paths[0][0], 4, SHAPES, "ffmpeg version 9")
     mixed = plan(8)
-    mixed.attributes["ffmpeg"] = "ffmpeg version 5"
+    mixed.attributes["decoder"] = "ffmpeg version 5"
     with pytest.raises(UserError, match=r"1\.npz: decoded by ffmpeg version 9"):
         join(tmp_path / "features.h5", paths, mixed)
     assert not (tmp_path / "features.h5").exists()
@@ -101,7 +102,7 @@ def test_what_two_programs_decoded_is_not_mixed(tmp_path):
 def test_reader_gives_what_was_written(store):
     path, arrays, _ = store
     with FeatureStore(path) as read:
-        assert read.modalities == ["video", "audio"] and read.classes == ["a", "b"]
+        assert read.modalities == ["audio", "video"] and read.classes == ["a", "b"]
         assert read.labels.tolist() == [0, 1] * 5 and read.labels.dtype == np.int64
         assert read.sample_ids[3] == "sämple 3" and len(read) == 10
         assert read.groups == ["g0", "", "", "g3", "", "", "g6", "", "", "g9"]
@@ -158,12 +159,38 @@ def test_unreadable_stores(store, tmp_path):
     path.write_bytes(data)
     with h5py.File(path, "r+") as file:
         file.attrs["schema_version"] = 99
+    seal(path)
     with pytest.raises(UserError, match="schema version 99"):
         FeatureStore(path)
     path.write_bytes(data)
     with h5py.File(path, "r+") as file:
         del file["audio"]
+    seal(path)
     with pytest.raises(UserError, match="'audio' is missing"):
+        FeatureStore(path)
+
+
+def test_a_flip_anywhere_is_found_before_hdf5_reads_or_by_its_checksums(store):
+    """Every 7th byte of the file, one bit: never another value, another error, or a hang."""
+    path, arrays, _ = store
+    data = path.read_bytes()
+    chunks = 0
+    for position in range(0, len(data), 7):
+        damaged = bytearray(data)
+        damaged[position] ^= 1 << position % 8
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"not a complete HDF5 file|are damaged") as caught:
+            verify(path)
+        chunks += "are damaged" in str(caught.value)
+    size = sum(array.nbytes for array in arrays.values())
+    assert size / 7 - 20 < chunks < len(data) / 7
+
+
+def test_a_changed_attribute_is_found(store):
+    path = store[0]
+    with h5py.File(path, "r+") as file:
+        file.attrs["dataset"] = "toe"
+    with pytest.raises(UserError, match="not a complete HDF5 file"):
         FeatureStore(path)
 
 

@@ -32,12 +32,12 @@ GRID = {
 
 
 def _project(folder):
-    """A copy with the user's folder: four clips, which no stand-in reads."""
+    """A copy with the user's folder: twelve clips, which no stand-in reads."""
     project = copy_project(folder, GRID)
     clips = project.folder / "own"
     clips.mkdir()
     rows = ["sample_id,label,split,group,audio\n"]
-    for number in range(4):
+    for number in range(12):
         (clips / f"{number}.wav").write_bytes(b"sound %d" % number)
         rows.append(f"s{number},c{number % 2},,,{number}.wav\n")
     (clips / "manifest.csv").write_text("".join(rows))

@@ -34,8 +34,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply to be parameters; write it anew") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: a table of parameters is expected")
     return value
@@ -106,7 +108,7 @@ def parse_json(kind: type[S], text: str, where: str) -> S:
     """
     try:
         return parse(kind, json.loads(text), where)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{where}: not JSON: {error}") from None
 
 

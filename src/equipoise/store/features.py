@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.errors import UserError
+from equipoise.store.seal import BrokenSealError, expect_sealed
 
 SCHEMA_VERSION = 2
 _COLUMNS = ("label", "sample_id", "group")
@@ -43,8 +44,9 @@ class FeatureStore:
         if not self.path.exists():
             raise UserError(f"{path}: no such file; run stage extract first")
         try:
+            expect_sealed(self.path)
             self._file = h5py.File(self.path, "r")
-        except OSError as error:
+        except (OSError, BrokenSealError) as error:
             raise UserError(f"{path}: not a complete HDF5 file ({error}); {_AGAIN}") from None
         try:
             self._open()

@@ -19,6 +19,7 @@ import numpy as np
 from equipoise import files
 from equipoise.errors import UserError
 from equipoise.store import shards
+from equipoise.store.seal import seal
 
 _FULL = 70
 _FULL_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
@@ -78,6 +79,7 @@ def _explain(target: Path, status: int, said: str, size: int) -> str:
         why = why or f"the writing process died (exit {status}), as it does when the disk is full"
         return f"{target}: {why}; it needs {size} bytes below {target.parent}"
     last = (said.strip().splitlines() or ["no message"])[-1]
+    last = last.removeprefix("equipoise.errors.").removeprefix("UserError: ")
     return f"{target}: cannot be written: {last}"
 
 
@@ -129,6 +131,7 @@ def _write(target: Path, parts: list[tuple[Path, int]], plan: Plan) -> None:
                 file[name][start:stop] = array
             start = stop
         file.flush()
+    seal(target)
 
 
 def _columns(file: Any, plan: Plan) -> None:

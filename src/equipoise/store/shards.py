@@ -48,8 +48,8 @@ def write(path: Path, shard: Shard) -> None:
     arrays = {f"modality_{name}": array for name, array in shard.arrays.items()}
     arrays |= {f"fact_{name}": array for name, array in shard.facts.items()}
     size = sum(array.nbytes for array in arrays.values())
-    try:
-        with files.atomic_path(path) as temporary:
+    with files.atomic_path(path) as temporary:
+        try:
             with temporary.open("wb") as file:
                 np.savez(
                     file,
@@ -61,11 +61,11 @@ def write(path: Path, shard: Shard) -> None:
                     **arrays,
                 )
             _load(temporary)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written: {error.strerror or error}; "
-            f"it needs {size} bytes below {path.parent}"
-        ) from None
+        except OSError as error:
+            raise UserError(
+                f"{path}: cannot be written: {error.strerror or error}; "
+                f"it needs {size} bytes below {path.parent}"
+            ) from None
 
 
 def read(path: Path, rows: int, shapes: Shapes, decoder: str = "") -> Shard | None:
