@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,11 @@ def changed(path: str, value: object) -> dict:
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
+        ("seeds", [2**63], "seeds.0: Input should be less than 9223372036854775808 (got 9223"),
+        ("seeds", [10**23], "seeds.0: Input should be less than"),
+        ("gap/seed", 2**32, "gap.seed: Input should be less than 4294967296 (got 4294967296)"),
+        ("split/seed", 2**63, "split.seed: Input should be less than"),
+        ("train/batch_size", 2**31, "train.batch_size: Input should be less than 2147483648"),
         ("tarin", {}, "tarin: unknown key; did you mean 'train'?"),
         ("train/learning_rat", 0.1, "learning_rat: unknown key; did you mean 'learning_rate'?"),
         ("extract/video/frame", 4, "extract.video is no parameter any more; write datasets.NAME."),
@@ -137,6 +143,54 @@ def test_zero_is_kept(path: str, value: float) -> None:
     checked = params.parse(params.Params, changed(path, value), "params.yaml")
     section, key = path.split("/")
     assert getattr(getattr(checked, section), key) == value
+
+
+def test_the_largest_seeds_pass() -> None:
+    tree = changed("seeds", [2**63 - 1]) | {"gap": {"seed": 2**32 - 1}}
+    assert params.parse(params.Params, tree, "test").seeds == [2**63 - 1]
+
+
+@pytest.mark.parametrize(
+    ("kept", "warm", "gap", "said"),
+    [
+        (["audio"], {}, {}, "methods.from_scratch.lfm-heuristic: data set 'keypad' has 1 modal"),
+        (
+            ["audio"],
+            {"joint-concat-warm": {}},
+            {},
+            "a modality gap needs two modalities, 'keypad' has 1",
+        ),
+        (["audio", "video", "more"], {"gmm": {}}, {"signed": True}, "'keypad' has 3; set it to"),
+    ],
+)
+def test_methods_that_cannot_work_with_so_many_modalities(kept, warm, gap, said) -> None:
+    tree = copy.deepcopy(GOOD) | {"gap": gap}
+    streams = STREAMS["modalities"]
+    streams = streams | {"more": streams["audio"]}
+    tree["datasets"]["keypad"]["modalities"] = {name: streams[name] for name in kept}
+    tree["methods"]["from_warmup"] = warm
+    if warm:
+        del tree["methods"]["from_scratch"]["lfm-heuristic"]
+    with pytest.raises(UserError, match=re.escape(said)):
+        params.parse(params.Params, tree, "test")
+
+
+def test_a_manifest_that_cannot_be_split_is_refused_with_the_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by `params check`, and so before Snakemake builds a graph; not after extraction."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    rows = [f"s{n},{'b' if n == 0 else 'a'},,,{n}.mp4" for n in range(9)]
+    table = tmp_path / "mine/manifest.csv"
+    table.write_text("\n".join(["sample_id,label,split,group,video", *rows]) + "\n")
+    tree = changed("datasets", {"mine": STREAMS | {"download": {"folder": "mine"}}})
+    (tmp_path / "params.yaml").write_text(json.dumps(tree))
+    with pytest.raises(UserError, match=r"mine/manifest.csv: split: .* no sample of class 'b'"):
+        params.load()
+    assert params.load(feasible=False).seeds == [0, 1]
+    table.write_text(table.read_text().replace("s1,a", "s1,b").replace("s2,a", "s2,b"))
+    assert params.load().seeds == [0, 1]
 
 
 def test_warmup_must_leave_epochs() -> None:

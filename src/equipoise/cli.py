@@ -68,12 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status or 0
 
 
-def _whole(least: int) -> Callable[[str], int]:
+def _whole(least: int, below: int = 2**63) -> Callable[[str], int]:
     """Return a reader of whole numbers from ``least`` on."""
 
     def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} on")
+        if not text.isdecimal() or len(text) > 20 or not least <= int(text) < below:
+            shown = text if len(text) <= 40 else f"{text[:40]}…"
+            raise argparse.ArgumentTypeError(
+                f"{shown!r} is not a whole number from {least} on, below {below}"
+            )
         return int(text)
 
     return read
@@ -103,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("check", help="say what is wrong with a folder of your own data")
     verb.add_argument("folder", type=Path, help="a folder with a manifest.csv")
     verb.add_argument("--threads", type=_whole(1), default=os.cpu_count() or 1)
+    verb.add_argument("--quick", action="store_true", help="all but what needs decoding")
     verb.set_defaults(action=_check)
 
     _add_predict(verbs.add_parser("predict", help="predict media files with a trained model"))
@@ -253,16 +257,21 @@ def _check(options: argparse.Namespace) -> None:
     from equipoise.data import proposal
     from equipoise.data.check import check
 
-    tables = proposal.told(options.folder, PARAMS)
-    if tables is None:
-        tables = proposal.propose(options.folder)
+    told = proposal.told(options.folder, PARAMS)
+    if told is None:
+        tables, split = proposal.propose(options.folder), None
         sys.stdout.write(f"proposed, for lack of an entry in {PARAMS}:\n{proposal.as_yaml(tables)}")
-    problems = check(options.folder, tables, options.threads)
-    for problem in problems:
-        sys.stdout.write(f"{problem}\n")
-    if problems:
-        raise UserError(f"{options.folder}: {len(problems)} problem(s), listed above; mend them")
-    sys.stdout.write(f"{options.folder}: no problem found\n")
+    else:
+        tables, split = told
+        sys.stdout.write(f"modalities of {PARAMS}: {', '.join(tables)}\n")
+    found = check(options.folder, tables, options.threads, split, options.quick)
+    for line in (*(f"note: {note}" for note in found.notes), *found.problems):
+        sys.stdout.write(f"{line}\n")
+    if found.problems:
+        count = len(found.problems)
+        raise UserError(f"{options.folder}: {count} problem(s), listed above; mend them")
+    looked = "nothing was decoded (--quick)" if options.quick else "every sample was read"
+    sys.stdout.write(f"{options.folder}: no problem found; {looked}\n")
 
 
 def _predict(options: argparse.Namespace) -> int:

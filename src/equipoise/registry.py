@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LAYOUTS = {
     "pictures": "(frames, channels, height, width)",
     "spectrogram": "(frequency, time)",
+    "waveform": "(samples,)",
     "sequence": "(time, channels)",
     "vector": "(values,)",
     "tokens": "(2, length): token ids, and 1 where a token is (0: padding)",
@@ -280,6 +281,21 @@ def check_method(
             info.check(variant, checked, params)
         except ValueError as error:
             raise ValueError(f"{where}.{error}") from None
+
+
+def expect_modalities(key: str, modalities: Sequence[str], where: str) -> None:
+    """Check that a method can work with so many modalities.
+
+    Raises:
+        ValueError: One line that begins with ``where``.
+    """
+    name, _, _ = method_of(key)
+    fewest, most = methods()[name].modalities
+    if len(modalities) < fewest or (most is not None and len(modalities) > most):
+        raise ValueError(
+            f"{where} has {len(modalities)} modalities ({', '.join(modalities) or 'none'}), "
+            f"{name!r} works with {_count(fewest, most)}; leave the method out"
+        )
 
 
 def check_dataset(name: str, download: Mapping[str, Any]) -> None:

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from equipoise.errors import nearest
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$")]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""What NumPy and torch take; a checkpoint keeps it in 64 bits."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 #: Tables that an overlay replaces as a whole; every other table is merged key by key.

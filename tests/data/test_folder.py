@@ -1,8 +1,9 @@
 import csv
 
 import pytest
+from media_files import ffmpeg, numbered
 
-from equipoise.data.check import check
+from equipoise.data import check as checks
 from equipoise.data.folder import Settings, download
 from equipoise.errors import UserError
 
@@ -17,15 +18,28 @@ def write(folder, rows):
     return folder
 
 
+def check(*arguments):
+    return checks.check(*arguments).problems
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory):
+    """Six clips of 3 to 8 numbered frames."""
+    folder = tmp_path_factory.mktemp("six")
+    for number in range(6):
+        ffmpeg(*numbered("25", 3 + number), "-c:v", "ffv1", str(folder / f"{number}.mkv"))
+    return folder
+
+
 @pytest.fixture
-def data(clips, tmp_path):
+def data(six, tmp_path):
     """A folder of six good clips: two classes in each of three subsets."""
     folder = tmp_path / "mine"
     (folder / "clips").mkdir(parents=True)
     rows = []
     for number, subset in enumerate(["train", "train", "val", "val", "test", "test"]):
         name = f"clips/{number}.mkv"
-        (folder / name).write_bytes((clips / "short.mkv").read_bytes())
+        (folder / name).write_bytes((six / f"{number}.mkv").read_bytes())
         rows.append([f"s{number}", "ab"[number % 2], subset, "", name, "my, note"])
     return write(folder, rows), rows
 
@@ -80,7 +94,7 @@ def test_one_class_only(data):
 
 def test_no_manifest_and_settings(tmp_path, data):
     assert "no such file" in str(check(tmp_path / "nowhere", TABLES)[0])
-    assert check(data[0], {"film": TABLES["video"] | {"pick": {"first": 2}}}, 1) == []
+    assert check(data[0], {"film": TABLES["video"] | {"pick": {"even": 3}}}, 1) == []
     (problem,) = check(data[0], {"sound": {"kind": "image", "column": "vidio", "size": 8}}, 1)
     assert "'vidio' of modality 'sound' is missing; did you mean 'video'" in str(problem)
 

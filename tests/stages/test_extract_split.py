@@ -210,20 +210,20 @@ def test_only_missing_or_damaged_shards_are_made_again(raw, monkeypatch):
     assert results() == clean
 
 
-def test_another_ffmpeg_does_not_continue_what_one_began(raw, monkeypatch):
+def test_other_libraries_do_not_continue_what_some_began(raw, monkeypatch):
     damage(raw, 0, 1, 2)
     with pytest.raises(UserError, match="cannot be decoded so far"):
         extract.run(JOB, SETTINGS)
     with monkeypatch.context() as patch:
-        patch.setattr(extract, "version", lambda: "ffmpeg version other")
-        with pytest.raises(UserError, match=r"000000\.npz: decoded by ffmpeg version .*, but"):
+        patch.setattr(extract, "decoder", lambda: "PyAV other")
+        with pytest.raises(UserError, match=r"000000\.npz: decoded by PyAV .*, but"):
             extract.run(JOB, SETTINGS)
-    monkeypatch.setattr(extract, "version", lambda: "ffmpeg version other")
+    monkeypatch.setattr(extract, "decoder", lambda: "PyAV other")
     shutil.rmtree("state/extract/toy")
-    extract.run(JOB, SETTINGS.model_copy(update={"max_reject_fraction": 0.5}))
+    extract.run(JOB, settings(max_reject_fraction=0.5))
     record = json.loads(layout.features("toy")["record"].read_text())
     with FeatureStore(layout.features("toy")["features"]) as store:
-        assert record["ffmpeg"] == store.attributes["ffmpeg"] == "ffmpeg version other"
+        assert record["decoder"] == store.attributes["decoder"] == "PyAV other"
 
 
 def test_state_of_other_settings_or_media_is_not_used(raw):
@@ -320,3 +320,17 @@ def test_split_needs_the_features_of_this_manifest(raw):
     (raw / "manifest.csv").write_text(text.replace("g5", "g0"))
     with pytest.raises(UserError, match="run stage extract again"):
         split.run(Job("split", "toy"), Split())
+
+
+def test_a_modality_that_is_the_same_in_all_training_samples_is_refused(raw, caplog):
+    """The sound kept is the silence before what differs: nothing after the split could learn."""
+    for path in (raw / "media").iterdir():
+        path.write_bytes((raw / "media/00.mp4").read_bytes())
+    sums(raw)
+    tables = {"audio": TABLES["audio"]}
+    with caplog.at_level("WARNING", "equipoise"):
+        extract.run(JOB, settings(tables))
+    assert "audio: 12 of 12 clips are longer than what is stored" in caplog.text
+    with pytest.raises(UserError, match="'audio' is the same in all 4 samples for training"):
+        split.run(Job("split", "toy"), Split(protocol="official"))
+    assert not layout.split("toy")["split"].exists()

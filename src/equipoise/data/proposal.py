@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise import registry
 from equipoise.data import manifest as manifests
 from equipoise.data.manifest import REQUIRED, Column, Manifest
+
+if TYPE_CHECKING:
+    from equipoise.params import Split
 
 #: Files of a column that are looked at.
 LOOKED_AT = 20
@@ -41,8 +44,8 @@ def propose(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def told(folder: Path, params_file: Path) -> dict[str, dict[str, Any]] | None:
-    """Return how the data set of params.yaml whose folder this is reads it; None without one.
+def told(folder: Path, params_file: Path) -> tuple[dict[str, dict[str, Any]], Split] | None:
+    """Return how the data set of params.yaml whose folder this is reads and splits it, if any does.
 
     Raises:
         UserError: The parameters are not valid.
@@ -51,11 +54,12 @@ def told(folder: Path, params_file: Path) -> dict[str, dict[str, Any]] | None:
 
     if not params_file.exists():
         return None
-    loaded = params.load(params_file)
+    loaded = params.load(params_file, feasible=False)
     for name, entry in loaded.datasets.items():
         named = entry.download.get("folder")
         if named and Path(named).expanduser().resolve() == Path(folder).resolve():
-            return {m: stream.table() for m, stream in loaded.streams_of(name).items()}
+            tables = {m: stream.table() for m, stream in loaded.streams_of(name).items()}
+            return tables, loaded.split_of(name)
     return None
 
 
@@ -113,14 +117,3 @@ def _settings(kind: str, sources: list[Path | str]) -> dict[str, Any]:
 def _is_text(cells: list[str]) -> bool:
     several = sum(" " in cell.strip() for cell in cells)
     return bool(cells) and several * 2 > len(cells) and len(set(cells)) > _DIFFERENT * len(cells)
-
-
-def looks(manifest: Manifest) -> Iterator[str]:
-    """Yield columns that nobody reads although they look like paths."""
-    read = {column.name for column in manifest.modalities.values()}
-    for column in manifest.columns:
-        if column in REQUIRED or column in read:
-            continue
-        cells = [row.cells[column] for row in manifest.rows if row.cells[column]]
-        if cells and all(Path(cell).suffix and "/" in cell for cell in cells):
-            yield column

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.data.manifest import SUBSETS
+from equipoise.data.manifest import SUBSETS, Manifest
 from equipoise.errors import UserError
 from equipoise.params import Split
 
@@ -89,6 +89,21 @@ def assign(samples: Samples, settings: Split) -> tuple[list[str], str]:
     subset = [SUBSETS[number] for number in found]
     _check_classes(samples, subset, settings)
     return subset, origin
+
+
+def of_manifest(manifest: Manifest, settings: Split) -> list[str]:
+    """Return the subset of each row of a manifest, as stage split will assign it if all are kept.
+
+    Raises:
+        UserError: The split cannot be made.
+    """
+    samples = Samples(
+        [row.sample_id for row in manifest.rows],
+        [row.label for row in manifest.rows],
+        [row.group for row in manifest.rows],
+        [row.split for row in manifest.rows],
+    )
+    return assign(samples, resolve(samples, settings))[0]
 
 
 def leaks(subset: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -36,8 +36,12 @@ _DAMAGE = (
     "invalid as first byte of an EBML",
     "CRC mismatch",
     "Packet mismatch",
+    "exceeds containing master element",
+    "decode_frame() failed",  # FLAC: its decoder goes on as if nothing was
     _STOPPED,
 )
+#: Said of MPEG streams before their packets are cut into frames, which do not remember it.
+_CORRUPT = "Packet corrupt"
 _ESTIMATED = "Estimating duration from bitrate"
 #: Jumps of a clock that are no gap (seconds), where the format allows a clock to start again.
 _FORWARD, _BACK = 10.0, 0.1
@@ -71,7 +75,8 @@ class File:
     @property
     def damage(self) -> str:
         """What the demuxer said of a file that is cut or overwritten; empty if nothing."""
-        said = (text.strip() for _, _, text in self.log if any(word in text for word in _DAMAGE))
+        words = (*_DAMAGE, _CORRUPT) if self.format.startswith("mpeg") else _DAMAGE
+        said = (text.strip() for _, _, text in self.log if any(word in text for word in words))
         return next(said, "")
 
     def track(self, kind: Literal["video", "audio"]) -> Any:
@@ -111,6 +116,8 @@ class File:
                 if clock.restarts:
                     clock.mend(packet)
                 yield packet
+        except IndexError:  # PyAV's end of a file in which a stream appeared late: all was read
+            return
         except av.error.PatchWelcomeError as error:
             raise MediaError(_reason(error, self.log)) from None
         except av.error.FFmpegError as error:

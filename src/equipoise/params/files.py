@@ -41,8 +41,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
-def load(path: Path = Path("params.yaml"), overlays: Iterable[Path] = ()) -> Params:
+def load(
+    path: Path = Path("params.yaml"), overlays: Iterable[Path] = (), feasible: bool = True
+) -> Params:
     """Read, merge and check the parameters, and that no input is where outputs are.
+
+    Args:
+        path: The parameter file.
+        overlays: Files that change some of it, in this order.
+        feasible: Refuse a user's data set that stage split would refuse, hours later.
 
     Raises:
         UserError: One line that names the file, the key and what is expected.
@@ -54,9 +61,29 @@ def load(path: Path = Path("params.yaml"), overlays: Iterable[Path] = ()) -> Par
     params = parse(Params, values, where)
     try:
         places.check(params, [path, *extras])
+        if feasible:
+            _expect_splits(params)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     return params
+
+
+def _expect_splits(params: Params) -> None:
+    """Split every user's manifest that can be read; what else is wrong, stage download says."""
+    for name, entry in params.datasets.items():
+        if "folder" not in entry.download:
+            continue
+        from equipoise.data import manifest as manifests
+        from equipoise.data.splits import of_manifest
+
+        path = Path(entry.download["folder"]).expanduser() / "manifest.csv"
+        manifest, problems = manifests.scan(path)
+        if manifest is None or problems:
+            continue
+        try:
+            of_manifest(manifest, params.split_of(name))
+        except UserError as error:
+            raise UserError(f"datasets.{name}: {path}: {error}") from None
 
 
 def parse(kind: type[S], values: Any, where: str) -> S:

@@ -25,7 +25,7 @@ from equipoise.params.sections import (
     Warmup,
 )
 from equipoise.params.streams import Stream, encoders, streams
-from equipoise.section import Name, Section, known, merged
+from equipoise.section import Name, Section, Seed, known, merged
 
 
 class DatasetEntry(Section):
@@ -80,7 +80,7 @@ class Params(Section):
 
     datasets: Annotated[dict[Name, DatasetEntry], Field(min_length=1)]
     methods: Methods
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
     extract: Extract = Extract()
     split: Split = Split()
     model: Model = Model()
@@ -117,8 +117,7 @@ class Params(Section):
                     f"split of {name!r}: val_fraction and test_fraction leave nothing for training"
                 )
         self._check_methods()
-        if self.methods.from_warmup and self.gap.scores == "split":
-            self.expect_additive("gap.scores")
+        self._check_gap()
         known(self.compare.baseline, self.method_names, "compare.baseline: method")
         self._check_search()
         for name in self.datasets:
@@ -139,6 +138,9 @@ class Params(Section):
         for start, table in tables.items():
             for name, options in table.items():
                 registry.check_method(name, options, start, self)
+                for dataset, entry in self.datasets.items():
+                    where = f"methods.{start}.{name}: data set {dataset!r}"
+                    registry.expect_modalities(name, list(entry.modalities), where)
         students, teacher = self.methods.with_teacher, self.methods.teacher
         others = [name for name in self.method_names if name not in students]
         if teacher in students:
@@ -151,6 +153,25 @@ class Params(Section):
                 f"methods.teacher: {teacher!r} is not in the grid, but methods.with_teacher reads "
                 f"its runs; put it in methods.from_scratch{nearest(teacher, others)}"
             )
+
+    def _check_gap(self) -> None:
+        """Check what stage gap would refuse after the warm-up."""
+        if not self.methods.from_warmup:
+            return
+        if self.gap.scores == "split":
+            self.expect_additive("gap.scores")
+        for name, entry in self.datasets.items():
+            count = len(entry.modalities)
+            if count < 2:
+                raise ValueError(
+                    f"methods.from_warmup: a modality gap needs two modalities, {name!r} has "
+                    f"{count} ({', '.join(entry.modalities)}); leave methods.from_warmup empty"
+                )
+            if self.gap.signed and count != 2:
+                raise ValueError(
+                    f"gap.signed: a signed gap is defined for two modalities, {name!r} has "
+                    f"{count}; set it to false"
+                )
 
     def _check_search(self) -> None:
         search = self.search

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from equipoise.section import Fraction, Name, Positive, Section
+from equipoise.section import Fraction, Name, Positive, Section, Seed
 
 
 class Extract(Section):
@@ -27,7 +27,7 @@ class Split(Section):
     ``auto``: the first of these whose column is filled; a column filled in part is an error."""
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
 
 #: Values of model.fusion that are a sum over modalities, so that each one's share is known.
@@ -88,7 +88,8 @@ class Gap(Section):
     smallest gaps can count as imbalanced when the imbalanced component is the wider one."""
     subset_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Samples whose posterior of 'balanced' reaches this form the purified subset."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of the mixture fits; scikit-learn takes 32 bits."""
 
 
 class Train(Section):
@@ -122,7 +123,7 @@ class Search(Section):
 
     trials: Positive = 1
     """Trials of each method; 1: nothing is tried, the settings are those that stand here."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Of the draw. The trials themselves are trained with the first of ``seeds``."""
     train: list[dict[str, Any]] = []
     """Changes of section ``train`` to try with every method."""

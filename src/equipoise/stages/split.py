@@ -32,6 +32,7 @@ def run(job: Job, settings: Split) -> None:
         raise UserError(f"split: group {shared[0]!r} would stand on two sides")
     if shared:
         log.warning("%s: %d groups stand on more than one side", job.dataset, len(shared))
+    _expect_variety(job.dataset, subset)
     rows = [
         {"sample_id": name, "subset": side}
         for name, side in zip(samples.sample_ids, subset, strict=True)
@@ -40,6 +41,29 @@ def run(job: Job, settings: Split) -> None:
     record = _record(samples, subset, settings)
     record |= {"dataset": job.dataset, "validation_from": origin, "shared_groups": shared}
     files.write_json(outputs["record"], record)
+
+
+def _expect_variety(dataset: str, subset: list[str]) -> None:
+    """Refuse a modality that is the same in every sample for training; stops at the first other.
+
+    Raises:
+        UserError: Which one.
+    """
+    import numpy as np
+
+    from equipoise.store.features import FeatureStore
+
+    path = layout.features(dataset)["features"]
+    training = [row for row, side in enumerate(subset) if side == "train"]
+    with FeatureStore(path) as store:
+        for modality in store.modalities if len(training) > 1 else ():
+            first = store.row(modality, training[0])
+            if all(np.array_equal(store.row(modality, row), first) for row in training[1:]):
+                raise UserError(
+                    f"{path}: modality {modality!r} is the same in all {len(training)} samples for "
+                    "training; its settings cut away what differs, or the media hold nothing: see "
+                    "facts in extract.json, and equipoise check"
+                )
 
 
 def _samples(dataset: str) -> Samples:

@@ -33,7 +33,7 @@ from equipoise.data.sources import source
 from equipoise.errors import UserError
 from equipoise.media.clips import write_clip
 from equipoise.parallel import on_all_cores
-from equipoise.section import Section
+from equipoise.section import Section, Seed
 
 HEADER = ("sample_id", "label", "split", "group", "video", "audio", "mnist_row")
 SUBSETS = {
@@ -63,7 +63,7 @@ class Settings(Section):
 
     clips: Annotated[int, Field(ge=60, le=3000)] | None = None
     """Use only so many recordings, as equal in digits and speakers as can be; null: all 3,000."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Which image goes with which recording, and how it drifts."""
 
 

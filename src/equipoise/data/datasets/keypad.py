@@ -22,7 +22,7 @@ from equipoise.data import keypad_signal as signal
 from equipoise.errors import UserError
 from equipoise.media.clips import write_clip
 from equipoise.parallel import on_all_cores
-from equipoise.section import Section
+from equipoise.section import Section, Seed
 
 CLASSES = 10
 SPOILS = {
@@ -41,7 +41,7 @@ class Settings(Section):
     """Handsets; each clip belongs to one."""
     spoiled_fraction: Annotated[float, Field(ge=0, le=0.4)] = 0.12
     """Part of the clips spoiled in the sound, and as many others spoiled in the picture."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Same seed and same ffmpeg: the same bytes."""
 
 

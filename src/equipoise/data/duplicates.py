@@ -1,0 +1,114 @@
+"""Samples that are the same: under two labels, on two sides of a split, or twice on one."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from equipoise import files
+from equipoise.data.manifest import Manifest, Problem, Row
+from equipoise.parallel import on_all_cores
+
+
+class Twins:
+    """Finds samples of the same content: of files, the bytes; of texts, the text.
+
+    Args:
+        manifest: The rows.
+        sides: Subset of each row; None where it is not known.
+    """
+
+    def __init__(self, manifest: Manifest, sides: Sequence[str] | None) -> None:
+        content = _contents(manifest)
+        self._rows = [
+            _Row(
+                row,
+                {name: content.get(where, where) for name, where in manifest.sources(row).items()},
+                sides[number] if sides else "",
+            )
+            for number, row in enumerate(manifest.rows)
+        ]
+        self._modalities = list(manifest.modalities)
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield samples that are another one again, under another label or on another side."""
+        for first, twin in self._pairs():
+            if first.row.label != twin.row.label:
+                yield Problem(
+                    twin.row.number,
+                    f"{twin.row.sample_id!r} is the same as row {first.row.number}, under another "
+                    f"label ({first.row.label!r} there, {twin.row.label!r} here); keep one",
+                )
+            elif first.side != twin.side:
+                yield Problem(
+                    twin.row.number,
+                    f"{twin.row.sample_id!r} is the same as row {first.row.number}: one is for "
+                    f"{first.side}, one for {twin.side}; keep one, or give both the same group",
+                )
+
+    def notes(self) -> Iterator[str]:
+        """Yield what is twice on one side, and what several samples share on two sides."""
+        pairs = [(a, b) for a, b in self._pairs() if a.row.label == b.row.label]
+        harmless = [(a, b) for a, b in pairs if a.side == b.side]
+        if harmless:
+            first, twin = harmless[0]
+            yield (
+                f"{len(harmless)} sample(s) stand there twice under one label, first row "
+                f"{twin.row.number} as row {first.row.number}"
+            )
+        if len(self._modalities) < 2:
+            return
+        whole = Counter(one.key for one in self._rows)
+        for name in self._modalities:
+            sides: dict[object, set[str]] = defaultdict(set)
+            for one in self._rows:
+                if name in one.content and whole[one.key] == 1:
+                    sides[one.content[name]].add(one.side)
+            shared = sum(len(found) > 1 for found in sides.values())
+            if shared:
+                yield (
+                    f"modality {name!r}: {shared} file(s) or text(s) belong to samples on two "
+                    "sides of the split; give those samples one group"
+                )
+
+    def _pairs(self) -> Iterator[tuple[_Row, _Row]]:
+        """Yield each sample that was there before, behind the first one of its content."""
+        first: dict[object, _Row] = {}
+        for one in self._rows:
+            known = first.setdefault(one.key, one)
+            if known is not one:
+                yield known, one
+
+
+@dataclass(frozen=True)
+class _Row:
+    row: Row
+    content: Mapping[str, object]
+    side: str
+
+    @property
+    def key(self) -> object:
+        return tuple(sorted((name, str(content)) for name, content in self.content.items()))
+
+
+def _contents(manifest: Manifest) -> dict[Path | str, str]:
+    """Return the sha256 of every file that another one is as large as."""
+    sizes: dict[int, list[Path]] = defaultdict(list)
+    every = {p for row in manifest.rows for p in manifest.sources(row).values()}
+    for path in sorted(path for path in every if isinstance(path, Path)):
+        try:
+            sizes[path.stat().st_size].append(path)
+        except (OSError, ValueError):
+            continue  # missing: said elsewhere
+    alike = [path for paths in sizes.values() if len(paths) > 1 for path in paths]
+    sums = on_all_cores(_sha256, alike, "check: sha256")
+    return dict(zip(alike, sums, strict=True))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return files.sha256(path) if path.is_file() else str(path)
+    except OSError:
+        return str(path)
