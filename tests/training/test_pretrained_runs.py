@@ -8,7 +8,6 @@ import pytest
 import toy_data
 import transformers
 
-
 from equipoise import layout
 from equipoise.errors import UserError
 from equipoise.params import Encoder, Train
@@ -22,9 +21,7 @@ SAID = {"image_mean": [0.5, 0.25, 0.5], "image_std": [0.5, 0.5, 0.25]}
 def vit(size, patch):
     """The configuration of a very small vision transformer."""
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    return transformers.ViTConfig(
-        image_size=size, patch_size=patch, intermediate_size=16, **sizes
-    )
+    return transformers.ViTConfig(image_size=size, patch_size=patch, intermediate_size=16, **sizes)
 
 
 @pytest.fixture
