@@ -47,8 +47,7 @@ WRITING = [
     ["evaluate", *DATA, "--method", "joint", *SEED],
     ["evaluate", *DATA, "--method", "joint-concat-warm", *SEED],
     ["compare"],
-    ["predict", "--model", "models/train/mine/joint/seed0", "own/manifest.csv"]
-    + ["--output", "answers.csv"],
+    ["predict", "--model", "models/train/mine/joint/seed0", "own", "--output", "answers.csv"],
     ["params", "apply", "more.yaml"],
 ]
 SAYING = [
@@ -126,7 +125,7 @@ def test_every_verb_that_writes(project, monkeypatch, capsys):
         line = one_line(command[0], capsys.readouterr().err)
         assert status == 2, command
         path, _, rest = line.partition(": ")
-        assert path in line and "/" in path or path in ("answers.csv", "params.yaml"), line
+        assert (path in line and "/" in path) or path in ("answers.csv", "params.yaml"), line
         assert "File too large" in rest or "disk is full" in rest or "cannot be written" in rest
         assert contents(project) == before, command
         assert cli.main(command) == 0, capsys.readouterr().err
