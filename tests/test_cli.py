@@ -66,3 +66,41 @@ def test_the_workflow_hands_over_the_runtime_of_its_overlays(tmp_path, monkeypat
     settings = '{"compare": {}, "datasets": ["a"], "methods": ["joint"], "seeds": [0]}'
     assert cli.main(["compare", "--settings", settings]) == 2
     assert "EQUIPOISE_RUNTIME: device" in capsys.readouterr().err
+
+
+def listed(capsys, verb):
+    assert cli.main([verb, "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert cli.main([verb]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines if not line.startswith(" ")] == list(described)
+    return described, lines
+
+
+def test_encoders_lists_what_each_reads_its_weights_and_options(capsys):
+    described, lines = listed(capsys, "encoders")
+    assert set(described) == set(registry.encoders())
+    assert described["resnet18"]["reads"] == ["pictures", "spectrogram"]
+    assert described["resnet18"]["parts"] == ["stem", "body", "projection"]
+    found = described["resnet18"]["weights"]["resnet18-imagenet"]
+    assert found["licence"].startswith("BSD-3-Clause")
+    assert described["resnet18"]["options"]["entry"]["default"] == "large"
+    assert described["pretrained"]["needs_weights"]
+    weights = (
+        "    weights (it needs some): bert-base-uncased (Apache-2.0), all-minilm-l6-v2 (Apache"
+    )
+    assert any(line.startswith(weights) for line in lines)
+
+
+def test_modalities_lists_what_each_kind_gives_and_its_settings(capsys):
+    described, _ = listed(capsys, "modalities")
+    assert set(described) == set(registry.kinds())
+    for name, kind in described.items():
+        assert set(kind["settings"]) == set(registry.kinds()[name].settings.model_fields)
+        assert kind["gives"] in registry.LAYOUTS and kind["encoder"] in kind["encoders"]
+        for part in ("settings", "augment"):
+            assert all(field["meaning"] for field in kind[part].values()), name
+    assert described["image"]["settings"]["channels"]["default"] == 3
+    assert described["image"]["settings"]["size"]["required"]
+    assert "resnet18" in described["image"]["encoders"]
+    assert ".png" in described["image"]["files"]

@@ -15,12 +15,15 @@ from equipoise import functional, registry
 METHODS = Path(functional.__file__).parent / "methods"
 FUNCTIONS = [n for n in functional.__all__ if inspect.isfunction(getattr(functional, n))]
 #: Methods that were there before this face; one without mathematics of its own has nothing here.
-KNOWN = "agm aug gblending gmm lfm mla mmcosine mmpareto ogm pmr reconboost relearn"
+KNOWN = (
+    "agm aug bss featuremix gblending gmm latesum lfm midas mla mmcosine mmpareto moddrop ogm opm "
+    "pmr reconboost relearn remix smv"
+)
 #: Functions of these methods that work on the parts of this library, or are parts of others.
 INSIDE = {
     *("coalition_logits", "clip_where_large", "summed", "losses_of", "dot", "gradient"),
     *("hessian_product", "released_signal", "inner", "chosen", "sample_of_each_class"),
-    *("part_of_batches", "is_due", "check"),
+    *("part_of_batches", "is_due", "check", "losses"),
 }
 
 

@@ -7,9 +7,11 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from equipoise import listing
 from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError, one_line
 from equipoise.layout import CELL
 
@@ -129,9 +131,10 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("overlay", type=Path, nargs="*", help="overlay files")
     verb.set_defaults(action=_params)
 
-    verb = verbs.add_parser("methods", help="list the balancing methods and their options")
-    verb.add_argument("--json", action="store_true", help="with every option, for programs")
-    verb.set_defaults(action=_methods)
+    for name, (title, describe, lines) in listing.VERBS.items():
+        verb = verbs.add_parser(name, help=f"list {title}")
+        verb.add_argument("--json", action="store_true", help="with every option, for programs")
+        verb.set_defaults(action=partial(listing.show, describe, lines))
 
     _add_track(verbs.add_parser("track", help="MLflow: serve, import runs, create the store"))
     return parser
@@ -334,44 +337,6 @@ def _params(options: argparse.Namespace) -> None:
         f"{len(checked.seeds)} seed(s): {', '.join(checked.datasets)} × "
         f"{', '.join(checked.method_names)} × {', '.join(map(str, checked.seeds))}\n"
     )
-
-
-def _methods(options: argparse.Namespace) -> None:
-    import json
-
-    from equipoise import registry
-
-    described = registry.describe_methods()
-    if options.json:
-        sys.stdout.write(json.dumps(described, indent=2, ensure_ascii=False) + "\n")
-        return
-    for name, method in described.items():
-        sys.stdout.write(
-            f"{name}: {method['summary']}\n"
-            f"    paper: {method['paper']}\n"
-            f"    variants: {', '.join(method['variants'])}; modalities: {method['modalities']}; "
-            f"stands in methods.{method['stands_in']}; extra state: {method['state']}\n"
-            f"    grade: {_graded(method['grade'])}; assumes: "
-            f"{', '.join(method['assumes']) or 'nothing else'}\n"
-            f"    proposed for: {method['optimizer']}; cost: {_cost(method['cost'])}\n"
-            f"    options: {', '.join(method['options']) or 'none'}\n"
-        )
-
-
-def _graded(grade: str) -> str:
-    """Return a grade with what it means."""
-    from equipoise.registry import GRADES
-
-    return f"{grade} ({GRADES[grade]})" if grade in GRADES else grade
-
-
-def _cost(cost: dict[str, dict[str, float]]) -> str:
-    """Return the measured cost in words."""
-    parts = [
-        f"{variant} {', '.join(f'{multiple:g} x joint on {d}' for d, multiple in rows.items())}"
-        for variant, rows in cost.items()
-    ]
-    return "; ".join(parts) or "not measured"
 
 
 def _track_init(options: argparse.Namespace) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LAYOUTS = {
     "pictures": "(frames, channels, height, width)",
     "spectrogram": "(frequency, time)",
+    "waveform": "(samples,)",
     "sequence": "(time, channels)",
     "vector": "(values,)",
     "tokens": "(2, length): token ids, and 1 where a token is (0: padding)",

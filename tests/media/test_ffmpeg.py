@@ -1,14 +1,11 @@
 import os
 import stat
-import sys
-import threading
-import time
 
 import pytest
 
 from equipoise.errors import UserError
 from equipoise.media import ffmpeg
-from equipoise.media.ffmpeg import MediaError, binary, run
+from equipoise.media.ffmpeg import binary
 
 
 @pytest.fixture
@@ -65,68 +62,3 @@ def test_a_wheel_without_a_program(fresh, tmp_path, monkeypatch):
         binary()
     (tmp_path / "env/conda-meta").mkdir()
     assert binary() == str(own)
-
-
-@pytest.mark.parametrize(
-    ("line", "option"),
-    [
-        ("ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright", "vsync"),
-        ("ffmpeg version 6.1.1 Copyright", "fps_mode"),
-        ("ffmpeg version n7.1-17-g2a57 Copyright", "fps_mode"),
-        ("ffmpeg version N-118000-gabc Copyright", "fps_mode"),
-    ],
-)
-def test_option_of_each_version(monkeypatch, line, option):
-    monkeypatch.setattr(ffmpeg, "version", lambda: line)
-    ffmpeg.passthrough.cache_clear()
-    assert ffmpeg.passthrough() == {option: "passthrough"}
-    ffmpeg.passthrough.cache_clear()
-
-
-WRITER = """
-import os, sys
-one, two = (int(name.split(":")[1]) for name in sys.argv[1:])
-sys.stderr.write("log\\n" * 100_000)
-for _ in range(40):
-    os.write(two, b"b" * 100_000)  # far more than a pipe holds, and in an unkind order
-for _ in range(40):
-    os.write(one, b"a" * 100_000)
-sys.exit(3)
-"""
-
-
-def test_pipes_cannot_block_each_other():
-    one, two = bytearray(), bytearray()
-    status, log = run(
-        lambda names: [sys.executable, "-c", WRITER, *names], [one.extend, two.extend]
-    )
-    assert status == 3
-    assert one == b"a" * 4_000_000
-    assert two == b"b" * 4_000_000
-    assert log == "log\n" * 100_000
-
-
-def test_a_standstill_ends(monkeypatch):
-    monkeypatch.setattr(ffmpeg, "IDLE_SECONDS", 0.3)
-    start = time.monotonic()
-    with pytest.raises(MediaError, match="stood still"):
-        run(lambda names: ["sleep", "20"], [bytearray().extend])
-    assert time.monotonic() - start < 10
-
-
-def test_many_at_once_do_not_close_each_others_pipes():
-    def work():
-        for number in range(15):
-            text = bytearray()
-            echo = f"echo {number} > /proc/self/fd/"
-            run(lambda names, echo=echo: ["sh", "-c", echo + names[0][5:]], [text.extend])
-            if text != f"{number}\n".encode():
-                wrong.append(bytes(text))
-
-    wrong = []
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []

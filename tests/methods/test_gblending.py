@@ -14,7 +14,6 @@ from equipoise.methods.base import Batch
 from equipoise.methods.gblending import Options
 from equipoise.methods.gblending.method import Gblending, blend_weights
 from equipoise.models.multimodal import Output
-from equipoise.training.data import Augmentation
 from equipoise.training.schedule import learning_rate
 
 BEFORE = {"a": 1.0, "b": 1.0, "": 1.2}
@@ -171,7 +170,7 @@ def alone(model, run, name, epochs):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(run.settings, epoch)
         rows, seed = run.data.splits["train"], (run.seed, epoch)
-        for batch in run.data.shuffled(rows, 16, seed, Augmentation(run.settings.shift)):
+        for batch in run.data.shuffled(rows, 16, seed):
             optimizer.zero_grad()
             loss(batch).backward()
             optimizer.step()

@@ -130,8 +130,9 @@ def test_a_stage_that_leaves_nothing_is_refused():
     method.attach(net, {})
     with pytest.raises(UserError, match=r"solo_epochs \(2\) for 3 modalities leaves none of 4"):
         method.setup(run)
+    modalities = {"audio": {"kind": "sound", "rate": 8000, "seconds": 0.8}}
     tree = {
-        "datasets": {"keypad": {}},
+        "datasets": {"keypad": {"modalities": modalities}},
         "methods": {"from_scratch": {"unimodal": {}}, "with_teacher": {"g2d": {"solo_epochs": 20}}},
         "seeds": [0],
         "compare": {"baseline": "unimodal"},

@@ -65,6 +65,8 @@ def test_settings_are_proposed_from_the_axis_that_changes(tmp_path):
     assert propose(paths) == {"channels": 12, "length": 55, "axes": "cct"}
     assert propose(paths[:1] * 2) == {"channels": 600, "axes": "ccc"}
     assert propose(["words"]) == {}
+    pictures = [saved(tmp_path / f"p{t}.npy", np.zeros((100, 120, t))) for t in (2, 3)]
+    assert propose(pictures) == {}
 
 
 def test_linear_stretching_by_hand():

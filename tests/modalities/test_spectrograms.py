@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torchaudio
-from scipy import stats
+from scipy import fft, stats
 
 from equipoise import registry
 from equipoise.media.errors import MediaError
@@ -50,6 +50,18 @@ def test_log_magnitudes_are_torchs_stft():
     ours = log_spectrogram(sound, 512, 160)
     assert ours.shape == (257, 51)
     np.testing.assert_allclose(ours, expected, atol=8e-3)  # a unit of float16 between 4 and 8
+
+
+def test_float32_would_not_do():
+    sound = np.zeros(8000, np.float32)
+    sound[4000:] = 0.9 * np.sin(0.3 * np.arange(4000))
+    padded = np.pad(sound, 256, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 512)[::160]
+    window = (np.sin(np.pi * np.arange(512) / 512) ** 2).astype(np.float32)
+    spectrum = fft.rfft(windows * window, axis=1).T
+    assert spectrum.dtype == np.complex64
+    single = np.log(np.abs(spectrum) + 1e-7)
+    assert np.abs(single - log_spectrogram(sound, 512, 160).astype(np.float64)).max() > 2
 
 
 def test_blocks_give_the_bytes_of_all_windows_at_once():

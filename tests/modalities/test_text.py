@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from equipoise.errors import UserError
@@ -176,8 +175,7 @@ def test_token_dropout_hides_tokens_at_its_rate_and_leaves_special_ones(folder):
     assert (inputs[:, 0][changed] == WORDS.index("[MASK]")).all()
     assert changed[:, 1:42].float().mean() == pytest.approx(0.3, abs=0.01)
     assert not changed[:, 0].any() and not changed[:, 42:].any()
-    counts = changed[:, 1:42].sum(dim=1)
-    assert stats.kstest(counts + torch.rand(500) - 0.5, stats.binom(41, 0.3).cdf).pvalue > 1e-4
+    assert float(changed[:, 1:42].sum(dim=1).float().var()) == pytest.approx(8.61, rel=0.2)
     assert torch.equal(feeding.prepare(stored, {}), stored.long())
 
 

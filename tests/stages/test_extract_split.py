@@ -210,20 +210,20 @@ def test_only_missing_or_damaged_shards_are_made_again(raw, monkeypatch):
     assert results() == clean
 
 
-def test_another_ffmpeg_does_not_continue_what_one_began(raw, monkeypatch):
+def test_other_libraries_do_not_continue_what_some_began(raw, monkeypatch):
     damage(raw, 0, 1, 2)
     with pytest.raises(UserError, match="cannot be decoded so far"):
         extract.run(JOB, SETTINGS)
     with monkeypatch.context() as patch:
-        patch.setattr(extract, "version", lambda: "ffmpeg version other")
-        with pytest.raises(UserError, match=r"000000\.npz: decoded by ffmpeg version .*, but"):
+        patch.setattr(extract, "decoder", lambda: "PyAV other")
+        with pytest.raises(UserError, match=r"000000\.npz: decoded by PyAV .*, but"):
             extract.run(JOB, SETTINGS)
-    monkeypatch.setattr(extract, "version", lambda: "ffmpeg version other")
+    monkeypatch.setattr(extract, "decoder", lambda: "PyAV other")
     shutil.rmtree("state/extract/toy")
-    extract.run(JOB, SETTINGS.model_copy(update={"max_reject_fraction": 0.5}))
+    extract.run(JOB, settings(max_reject_fraction=0.5))
     record = json.loads(layout.features("toy")["record"].read_text())
     with FeatureStore(layout.features("toy")["features"]) as store:
-        assert record["ffmpeg"] == store.attributes["ffmpeg"] == "ffmpeg version other"
+        assert record["decoder"] == store.attributes["decoder"] == "PyAV other"
 
 
 def test_state_of_other_settings_or_media_is_not_used(raw):

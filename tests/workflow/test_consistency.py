@@ -101,7 +101,7 @@ FILL = {
 }
 WORDS = [
     *("official", "random", "conv_frames", "conv_spectrogram", "sum", "probe", "split", "sgd"),
-    *("constant", "bf16", "last", "gmm-adaptive", "cpu", "elsewhere"),
+    *("constant", "bf16", "last", "bayes", "gmm-adaptive", "cpu", "elsewhere"),
 ]
 
 

@@ -51,8 +51,9 @@ MODELS = ("embed", "warmup", "gap", "search", "train", "evaluate")
 VIEW = "equipoise.tracking."
 #: The method that stage warmup trains, whatever the grid.
 WARMUP = "joint"
-#: Data files that are no part of a result: where downloads come from (they are checksummed).
-ADDRESSES = frozenset({"sources.toml"})
+#: Data files that are no part of a result: where downloads come from (they are checksummed), what
+#: a method was measured to cost.
+ASIDE = frozenset({"sources.toml", "costs.toml"})
 
 
 def code_files(
@@ -160,7 +161,7 @@ def _parsed(path: Path) -> ast.Module:
 
 def _data_files(folder: Path, name: str) -> Iterator[Path]:
     """Yield the file, or the files below the folder, that a string in the code names."""
-    if not name or len(name) > 80 or name in ADDRESSES or name.startswith((".", "/")):
+    if not name or len(name) > 80 or name in ASIDE or name.startswith((".", "/")):
         return
     path = folder / name
     if path.is_file() and path.suffix != ".py":

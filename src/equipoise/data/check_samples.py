@@ -1,4 +1,4 @@
-"""Every sample of a folder, looked at as stage extract would: in a few processes for all files."""
+"""Every sample of a folder, looked at as stage extract would, in processes of a pool."""
 
 from __future__ import annotations
 

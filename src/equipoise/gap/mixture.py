@@ -100,15 +100,20 @@ def _bayes(gaps: Array, mixture: Mixture) -> Array:
     return imbalanced
 
 
-def fit_mixture(gaps: Array, settings: Gap) -> Mixture:
+def fit_mixture(gaps: Array, settings: Gap | None = None) -> Mixture:
     """Fit 1 to ``max_components`` Gaussians to the gaps (N,) and judge the fit of two.
 
     Never raises for bad data: what cannot be fitted is 'not identifiable', with the reason.
 
+    Args:
+        gaps: (N,).
+        settings: How it is fitted and judged; None: the defaults of section ``gap``.
+
     >>> gaps = np.concatenate([np.linspace(0, 0.2, 50), np.linspace(0.6, 1, 50)])
-    >>> [round(mean, 2) for mean in fit_mixture(gaps, Gap()).means]
+    >>> [round(mean, 2) for mean in fit_mixture(gaps).means]
     [0.1, 0.8]
     """
+    settings = settings or Gap()
     gaps = np.asarray(gaps, dtype=np.float64)
     count = len(gaps)
     if not np.isfinite(gaps).all():

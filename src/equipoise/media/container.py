@@ -7,6 +7,7 @@ and no other file: the demuxer is chosen and compared with the list before it re
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ _FORMATS = (
     "mlp,mov,mp3,mp4,mpc,mpc8,mpeg,mpegts,mpegvideo,mxf,nistsphere,nut,obu,ogg,png_pipe,rm,sox,tak,tiff_pipe,truehd,tta,"
     "vivo,voc,w64,wav,webm,webp_pipe,wsaud,wsvqa,wtv,wv,y4m,yuv4mpegpipe"
 )
-_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+_OPTIONS = {"protocol_whitelist": "fd", "format_whitelist": _FORMATS}
 _STOPPED = "cannot be read to its end"
 #: What the demuxers of the pinned libraries say, at level error, of a file that is cut or
 #: overwritten, and tell in no other way.
@@ -35,8 +36,12 @@ _DAMAGE = (
     "invalid as first byte of an EBML",
     "CRC mismatch",
     "Packet mismatch",
+    "exceeds containing master element",
+    "decode_frame() failed",  # FLAC: its decoder goes on as if nothing was
     _STOPPED,
 )
+#: Said of MPEG streams before their packets are cut into frames, which do not remember it.
+_CORRUPT = "Packet corrupt"
 _ESTIMATED = "Estimating duration from bitrate"
 #: Jumps of a clock that are no gap (seconds), where the format allows a clock to start again.
 _FORWARD, _BACK = 10.0, 0.1
@@ -70,7 +75,8 @@ class File:
     @property
     def damage(self) -> str:
         """What the demuxer said of a file that is cut or overwritten; empty if nothing."""
-        said = (text.strip() for _, _, text in self.log if any(word in text for word in _DAMAGE))
+        words = (*_DAMAGE, _CORRUPT) if self.format.startswith("mpeg") else _DAMAGE
+        said = (text.strip() for _, _, text in self.log if any(word in text for word in words))
         return next(said, "")
 
     def track(self, kind: Literal["video", "audio"]) -> Any:
@@ -110,6 +116,8 @@ class File:
                 if clock.restarts:
                     clock.mend(packet)
                 yield packet
+        except IndexError:  # PyAV's end of a file in which a stream appeared late: all was read
+            return
         except av.error.PatchWelcomeError as error:
             raise MediaError(_reason(error, self.log)) from None
         except av.error.FFmpegError as error:
@@ -150,11 +158,24 @@ class _Clock:
 def _open(path: Path) -> InputContainer:
     import av
 
-    made = av.open(f"file:{path.absolute()}", container_options=_OPTIONS, metadata_errors="replace")
+    handle = os.open(path, os.O_RDONLY)
+    try:  # by its number: a name such as f%d.png means more to these libraries
+        options = {**_OPTIONS, "fd": str(handle)}
+        made = av.open("fd:", container_options=options, metadata_errors="replace")
+    finally:
+        os.close(handle)  # they have one of their own
     for stream in made.streams:
         if stream.codec_context is not None:
             stream.codec_context.thread_count = 1
     return made
+
+
+def listen() -> None:
+    """Let what the libraries say be captured; it is heard in captures only."""
+    import av
+
+    av.logging.set_level(av.logging.WARNING)
+    av.logging.set_skip_repeated(False)  # what was said of one file may be said of the next
 
 
 @contextmanager
@@ -166,8 +187,7 @@ def opened(path: Path) -> Iterator[File]:
     """
     import av
 
-    av.logging.set_level(av.logging.WARNING)
-    av.logging.set_skip_repeated(False)  # what was said of one file may be said of the next
+    listen()
     with av.logging.Capture() as log:
         try:
             file = File(path, _open(path), log)

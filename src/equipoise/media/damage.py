@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _ROUNDING = 0.011
 #: Formats of which :func:`look.claimed_size` tells where the media end; of others, where the file
 #: does (an index may be cut off).
-_CONTENT = ("wav", "aiff", "matroska")
+_CONTENT = ("wav", "aiff", "matroska", "mp3")
+#: Formats with an index of all packets.
+_INDEXED = ("mov", "avi")
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def _check_whole(file: File, first: bytes, ends: float, allowed: Tolerance) -> N
         why = f"{size:,} of {wanted:,} bytes"
     elif why:
         lost = max(short, _ROUNDING)
+    if why and lost > allowed.broken and size >= wanted and short <= _ROUNDING:
+        raise MediaError(f"damaged: {why}")
     if lost > allowed.broken or short > allowed.short(claim):
         raise MediaError(
             f"truncated: {ends:.2f} s of the {max(claim, ends + lost):.2f} s that its header claims"
@@ -96,7 +100,7 @@ def _check_whole(file: File, first: bytes, ends: float, allowed: Tolerance) -> N
 
 def _check_packets(file: File, track: Track, size: int | None, allowed: Tolerance) -> None:
     """Look for packets that are cut, or missing from a format that lists all of them."""
-    listed = len(track.stream.index_entries) if file.format == "mov" else 0
+    listed = len(track.stream.index_entries) if file.format in _INDEXED else 0
     if (lost := track.seconds(listed - track.packets)) > allowed.broken:
         raise MediaError(
             f"truncated {track.name}: {track.packets} of the {listed} packets in its index"

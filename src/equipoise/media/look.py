@@ -72,6 +72,8 @@ def claimed_size(path: Path, first: bytes) -> int | None:
         return _flash(first)
     if first[:4] == b"\x1aE\xdf\xa3":
         return _matroska(path)
+    if first[:3] == b"ID3" or first[:1] == b"\xff":
+        return _mp3(path, first)
     return None
 
 
@@ -102,6 +104,21 @@ def _flash(first: bytes) -> int | None:
     """Return the number ``filesize`` among the remarks at the start of an FLV file."""
     found = re.search(rb"\x00\x08filesize\x00(.{8})", first, re.DOTALL)
     return int(struct.unpack(">d", found[1])[0]) or None if found else None
+
+
+def _mp3(path: Path, first: bytes) -> int | None:
+    """Return the number of bytes that LAME and others note in the first frame."""
+    start = 0
+    if first[:3] == b"ID3":  # remarks and covers; their size has 7 bits in a byte
+        start = 10 + sum((byte & 127) << (7 * (3 - at)) for at, byte in enumerate(first[6:10]))
+    with path.open("rb") as file:
+        file.seek(start)
+        frame = file.read(200)
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if frame[:1] != b"\xff" or at < 0 or not frame[at + 7] & 2:
+        return None
+    field = at + 8 + 4 * (frame[at + 7] & 1)
+    return start + int.from_bytes(frame[field : field + 4], "big") or None
 
 
 def _matroska(path: Path) -> int | None:

@@ -55,7 +55,7 @@ def read(path: Path, first: bytes, wants: Mapping[str, Still]) -> dict[str, Foun
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path, formats=formats) as image:
-                return _wanted(image, wants)
+                return _wanted(path, image, wants)
     except UnidentifiedImageError:
         return _from_clip(path, wants)
     except Image.DecompressionBombError:
@@ -72,12 +72,14 @@ def _refuse_by_name(first: bytes) -> None:
         raise MediaError("HEIC picture: not read here; convert it to PNG or JPEG")
 
 
-def _wanted(image: Image.Image, wants: Mapping[str, Still]) -> dict[str, Found]:
+def _wanted(path: Path, image: Image.Image, wants: Mapping[str, Still]) -> dict[str, Found]:
     import av
 
     if image.width * image.height > LIMIT:
         raise MediaError(f"{image.width} x {image.height}: more than {LIMIT:,} pixels")
     image.load()
+    if image.format == "JPEG":
+        _check_jpeg(path.read_bytes())
     orientation = image.getexif().get(_ORIENTATION, 1)
     turn = picture.EXIF.get(orientation, picture.Turn())
     found = {}
@@ -92,6 +94,30 @@ def _wanted(image: Image.Image, wants: Mapping[str, Still]) -> dict[str, Found]:
         frame = av.VideoFrame.from_ndarray(pixels, format=layout)
         found[name] = Found(picture.convert(frame, want, turn))
     return found
+
+
+def _check_jpeg(data: bytes) -> None:
+    """Refuse a JPEG of which a part was overwritten: Pillow's decoder mends it without a word.
+
+    The decoder of ffmpeg reads it once more and is asked for errors. What it cannot read at all
+    (some layouts of CMYK) it does not judge.
+    """
+    import av
+
+    end = data.find(b"\xff\xd9", data.find(b"\xff\xda"))  # what is behind it is no picture
+    container.listen()
+    with av.logging.Capture() as log:
+        decoder = av.CodecContext.create("mjpeg", "r")
+        decoder.thread_count = 1
+        try:
+            frames = decoder.decode(av.Packet(data[: end + 2])) + decoder.decode(None)
+        except av.error.PatchWelcomeError:
+            return
+        except av.error.FFmpegError as error:
+            raise MediaError(f"damaged: {error.strerror}") from None
+    said = next((text.strip() for level, _, text in log if level <= av.logging.ERROR), "")
+    if said or any(frame.is_corrupt for frame in frames):
+        raise MediaError(f"damaged: {said or 'corrupt'}")
 
 
 def _bytes(image: Image.Image, mode: str) -> NDArray[np.uint8]:

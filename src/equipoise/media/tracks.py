@@ -34,6 +34,8 @@ class Track:
     """Ticks at the start that the file says are not played (the lead-in of a sound encoder)."""
     cut: list[int] = field(default_factory=list)
     """When packets are shown of which the end is missing, in ticks of the file's clock."""
+    open_start: bool = False
+    """Whether the first packet can not be decoded by itself."""
     wanted: bool = False
     """Whether it is decoded."""
     count: int = 0
@@ -98,9 +100,10 @@ class Track:
         """
         if bytes(packet)[:3] in _REMARKS:
             return
-        if packet.is_discard or packet.pts is None or not (self.count or packet.is_keyframe):
+        if packet.is_discard or (self.open_start and not self.count and not packet.is_keyframe):
             return
-        self.spoil(packet.pts - origin, packet.duration, reason)
+        time = packet.pts if packet.pts is not None else packet.dts
+        self.spoil((time or 0) - origin, packet.duration, reason)
 
     def spoil(self, time: int, length: int | None, reason: str = "corrupt") -> None:
         """Count something that should be shown as broken; in ticks."""
@@ -119,6 +122,7 @@ class _Listed:
     hidden: int = 0
     cut: list[int] = field(default_factory=list)
     skipped: int = 0
+    open_start: bool = False
 
     def add(self, packet: Any, time: int) -> None:
         if packet.is_discard:
@@ -126,6 +130,7 @@ class _Listed:
             return
         if not self.shown and not self.hidden:
             self.skipped = _skipped(packet)
+            self.open_start = not packet.is_keyframe
         self.shown.append((time, packet.duration or 0))
         if packet.is_corrupt:
             self.cut.append(time)
@@ -159,7 +164,7 @@ def _fill(track: Track, stream: _Listed) -> None:
     stream.shown.sort()
     track.times = [time for time, _ in stream.shown]
     track.packets = len(stream.shown) + stream.hidden
-    track.cut, track.skipped = stream.cut, stream.skipped
+    track.cut, track.skipped, track.open_start = stream.cut, stream.skipped, stream.open_start
     if stream.shown:
         step = usual_step(track.times)
         track.last = stream.shown[-1][1] or step

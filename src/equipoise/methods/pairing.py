@@ -11,12 +11,19 @@ from torch import Tensor
 
 
 def partners(count: int, device: torch.device) -> Tensor:
-    """Return a random permutation (B,): the partner of each of ``count`` samples, maybe itself."""
+    """Return a random permutation (B,): the partner of each of ``count`` samples, maybe itself.
+
+    >>> sorted(partners(3, torch.device("cpu")).tolist())
+    [0, 1, 2]
+    """
     return torch.rand(count, device=device).argsort()
 
 
 def partners_of_other_class(labels: Tensor) -> tuple[Tensor, Tensor]:
     """Return for each sample a random one with another label, and whether there is one.
+
+    >>> partners_of_other_class(torch.tensor([0, 0, 1]))[0][:2]
+    tensor([2, 2])
 
     Args:
         labels: (B,).
@@ -32,5 +39,10 @@ def partners_of_other_class(labels: Tensor) -> tuple[Tensor, Tensor]:
 def repaired(
     values: Mapping[str, Tensor], partner: Tensor, replaced: Collection[str]
 ) -> dict[str, Tensor]:
-    """Return ``{m: (B, ...)}`` with the modalities ``replaced`` taken from the partners (B,)."""
+    """Return ``{m: (B, ...)}`` with the modalities ``replaced`` taken from the partners (B,).
+
+    >>> values = {"audio": torch.tensor([1, 2]), "video": torch.tensor([3, 4])}
+    >>> repaired(values, torch.tensor([1, 0]), ["video"])
+    {'audio': tensor([1, 2]), 'video': tensor([4, 3])}
+    """
     return {m: value[partner] if m in replaced else value for m, value in values.items()}

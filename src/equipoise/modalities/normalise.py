@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -20,6 +20,11 @@ class Normalisation(Section):
     mean: tuple[float, ...]
     """One value for each channel, one in all, or none (no normalisation)."""
     std: tuple[float, ...]
+
+    @classmethod
+    def of_json(cls, record: Mapping[str, Sequence[float]]) -> Self:
+        """Return what was written as JSON, which knows lists alone."""
+        return cls(mean=tuple(record["mean"]), std=tuple(record["std"]))
 
 
 def moments(slabs: Iterable[NDArray[Any]], channels: int, name: str) -> Normalisation:

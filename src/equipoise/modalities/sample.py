@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from equipoise import files
+from equipoise.errors import UserError
 from equipoise.media.decode import decode as decode_media
 from equipoise.media.errors import MediaError, MissingStreamError
 from equipoise.modalities.base import Reader, Reading, finite
@@ -40,6 +43,34 @@ def read_sample(readers: Readers, sources: Sources) -> dict[str, Reading]:
                 error.args = (f"{names[0]}: {error}",)
             raise
     return {name: readings[name] for name in sources}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One sample and the checksums that its files must have."""
+
+    sources: Sources
+    checksums: dict[str, str]
+    """Path to sha256."""
+
+
+class ReadChecked:
+    """Reads samples whose files are still those of stage download; runs in another process."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    def __call__(self, sample: Checked) -> dict[str, Reading]:
+        """Return modality to reading.
+
+        Raises:
+            MediaError: See :func:`read_sample`.
+            UserError: A file changed.
+        """
+        for path, checksum in sample.checksums.items():
+            if files.sha256(Path(path)) != checksum:
+                raise UserError(f"{path}: changed since stage download; run it again")
+        return read_sample(self._readers, sample.sources)
 
 
 def read_present(readers: Readers, sources: Sources) -> dict[str, Reading]:

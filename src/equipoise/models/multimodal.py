@@ -88,9 +88,10 @@ class MultimodalClassifier(nn.Module):
         }
         zeros = torch.zeros_like(next(iter(features.values())))
         fused = {m: features.get(m, zeros) for m in self.encoders}
-        if keep is not None:
-            fused = {m: value * keep[m][:, None] for m, value in fused.items()}
-        logits = self.fusion(fused, heads)
+        if keep is None:
+            logits: Tensor = self.fusion(fused, heads)
+        else:
+            logits = self.fusion.masked(fused, heads, keep)
         return Output(
             features={m: value.float() for m, value in features.items()},
             modality_logits={m: value.float() for m, value in heads.items()},

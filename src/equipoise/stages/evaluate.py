@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from equipoise.models.card import ModelCard
     from equipoise.store.inputs import Inputs
-    from equipoise.training.inference import LoadedModel, Predictions
+    from equipoise.training.inference import LoadedModel
+    from equipoise.training.outputs import Predictions
 
 
 def run(job: Job, settings: Evaluate) -> None:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from equipoise.data import manifest as manifests
 from equipoise.data.manifest import Column, Manifest, Row
 from equipoise.errors import UserError
 from equipoise.media.errors import MediaError
+from equipoise.media.pool import DecodePool
 from equipoise.media.version import decoder
-from equipoise.modalities.base import Reader, Reading, identities, readers
-from equipoise.modalities.sample import read_sample
+from equipoise.modalities.base import Reader, identities, readers
+from equipoise.modalities.sample import Checked, ReadChecked
 from equipoise.params import ExtractJob
 from equipoise.stages.job import Job
 from equipoise.store import extracted, shards
@@ -134,36 +134,27 @@ def _decode_all(source: _Source, scratch: Path, threads: int) -> dict[int, str]:
     rejects: dict[int, str] = {}
     total = len(source.manifest.rows)
     first = 0
-    with progress(total, "extract") as bar, ThreadPoolExecutor(threads, "decode") as pool:
-        try:
-            for number, rows in enumerate(source.parts):
-                path = _shard(scratch, number)
-                shard = shards.read(path, len(rows), source.shapes, decoder())
-                if shard is None:
-                    shard = _decode(source, rows, pool, bar)
-                    shards.write(path, shard)
-                else:
-                    bar.advance(len(rows))
-                found = zip(shard.rejected.tolist(), shard.reasons, strict=True)
-                rejects |= {first + position: reason for position, reason in found}
-                first += len(rows)
-                _check_rejects(source, rejects, scratch)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with progress(total, "extract") as bar, DecodePool(threads) as pool:
+        for number, rows in enumerate(source.parts):
+            path = _shard(scratch, number)
+            shard = shards.read(path, len(rows), source.shapes, decoder())
+            if shard is None:
+                shard = _decode(source, rows, pool, bar)
+                shards.write(path, shard)
+            else:
+                bar.advance(len(rows))
+            found = zip(shard.rejected.tolist(), shard.reasons, strict=True)
+            rejects |= {first + position: reason for position, reason in found}
+            first += len(rows)
+            _check_rejects(source, rejects, scratch)
     return rejects
 
 
-def _decode(source: _Source, rows: list[Row], pool: ThreadPoolExecutor, bar: Progress) -> Shard:
-    def one(row: Row) -> dict[str, Reading] | str:
-        for name in source.manifest.paths(row):
-            path = source.manifest.folder / name
-            if files.sha256(path) != source.checksums[name]:
-                raise UserError(f"{path}: changed since stage download; run it again")
-        try:
-            return read_sample(source.readers, source.manifest.sources(row))
-        except MediaError as error:
-            return str(error)
+def _decode(source: _Source, rows: list[Row], pool: DecodePool, bar: Progress) -> Shard:
+    def sample(row: Row) -> Checked:
+        paths = source.manifest.paths(row)
+        sums = {str(source.manifest.folder / name): source.checksums[name] for name in paths}
+        return Checked(source.manifest.sources(row), sums)
 
     kept: list[int] = []
     facts: dict[str, list[float]] = {
@@ -173,9 +164,9 @@ def _decode(source: _Source, rows: list[Row], pool: ThreadPoolExecutor, bar: Pro
     arrays = {
         name: np.empty((len(rows), *shape), kind) for name, (shape, kind) in source.shapes.items()
     }
-    for position, result in enumerate(pool.map(one, rows)):
-        if isinstance(result, str):
-            reasons[position] = result
+    for position, result in enumerate(pool.map(ReadChecked(source.readers), map(sample, rows))):
+        if isinstance(result, MediaError):
+            reasons[position] = str(result)
         else:
             for name, reading in result.items():
                 arrays[name][len(kept)] = reading.array

@@ -42,8 +42,8 @@ class Plan:
     selectable: bool = True
     """Whether this epoch's weights may be the ones that are kept."""
     keep: dict[str, NDArray[np.bool_]] | None = None
-    """Modality to (N,): the entries of which the fusion sees it; it reads zeros as the features of
-    others. None: all. All encoders run, and read, all entries; a fusion of heads ignores it."""
+    """Modality to (N,): the entries of which the fusion sees it, one modality of each or more; from
+    others it is absent. None: all. All encoders and heads read all entries."""
     groups: NDArray[np.int64] | None = None
     """(N,): entries of one batch have the same number. A group of one is a batch of one."""
     alternate: bool = False

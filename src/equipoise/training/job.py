@@ -254,7 +254,7 @@ def modality_cards(
     placed = pretrained.place(settings.encoders, store)
     encoders = pretrained.complete(settings.encoders, placed)
     origins = pretrained.origins(placed, store)
-    before = {m: Normalisation(**made["before"]) for m, made in store.made_with.items()}
+    before = {m: Normalisation.of_json(made["before"]) for m, made in store.made_with.items()}
     identity = json.loads(store.attributes.get("identity", "{}"))
     return {
         m: ModalityCard(

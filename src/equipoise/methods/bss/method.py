@@ -22,7 +22,12 @@ Scores = NDArray[np.float64]
 
 
 def agreement(logits: Mapping[str, Tensor]) -> Tensor:
-    """Return sim_i (B,), the mean over pairs of modalities of the cosine of their softmax."""
+    """Return sim_i (B,), the mean over pairs of modalities of the cosine of their softmax.
+
+    >>> same, other = torch.tensor([[9.0, 0.0]]), torch.tensor([[0.0, 9.0]])
+    >>> agreement({"audio": same, "video": same}), agreement({"audio": same, "video": other})
+    (tensor([1.]), tensor([0.0002]))
+    """
     probabilities = [z.softmax(dim=1) for z in logits.values()]
     pairs = [functional.cosine_similarity(p, q, dim=1) for p, q in combinations(probabilities, 2)]
     return torch.stack(pairs).mean(dim=0)
@@ -37,28 +42,48 @@ def losses(output: Output, labels: Tensor, fused: float, head: float) -> Tensor:
 
 
 def scaled(values: Scores) -> Scores:
-    """Return (x - min) / (max - min), (N,); 0 where all are equal."""
+    """Return (x - min) / (max - min), (N,); 0 where all are equal.
+
+    >>> scaled(np.array([1.0, 2.0, 5.0]))
+    array([0.  , 0.25, 1.  ])
+    """
     low, high = values.min(), values.max()
     return (values - low) / (high - low) if high > low else np.zeros_like(values)
 
 
 def scores(similarity: Scores, loss: Scores) -> Scores:
-    """Return s_i in [-1, 1], (N,): high for a balanced and easy sample."""
+    """Return s_i in [-1, 1], (N,): high for a balanced and easy sample.
+
+    >>> scores(np.array([0.9, 0.5]), np.array([0.2, 1.0]))
+    array([ 1., -1.])
+    """
     return scaled(similarity) - scaled(loss)
 
 
 def share(t: int, start: float, grow: int) -> float:
-    """Return lambda(t) = min(1, sqrt((1 - start^2) t / grow + start^2)), epochs t from 1."""
+    """Return lambda(t) = min(1, sqrt((1 - start^2) t / grow + start^2)), epochs t from 1.
+
+    >>> [round(share(t, start=0.1, grow=40), 3) for t in (1, 10, 40)]
+    [0.186, 0.507, 1.0]
+    """
     return min(1.0, math.sqrt((1 - start**2) * t / grow + start**2))
 
 
 def smoothed(old: Scores | None, new: Scores, beta: float) -> Scores:
-    """Return (1 - beta) old + beta new; the first score is taken as it is."""
+    """Return (1 - beta) old + beta new; the first score is taken as it is.
+
+    >>> smoothed(np.array([2.0]), np.array([6.0]), beta=0.25)
+    array([3.])
+    """
     return new if old is None else (1 - beta) * old + beta * new
 
 
 def probabilities(score: Scores) -> Scores:
-    """Return p_i = exp(s_i) / sum_j exp(s_j), (N,)."""
+    """Return p_i = exp(s_i) / sum_j exp(s_j), (N,).
+
+    >>> probabilities(np.array([0.0, np.log(3.0)]))
+    array([0.25, 0.75])
+    """
     weights = np.exp(score - score.max())
     return np.asarray(weights / weights.sum())
 
@@ -68,6 +93,9 @@ def weighted_order(weights: Scores, draw: np.random.Generator) -> Indices:
 
     The smallest of independent exponentials with rates w_i is i with probability w_i / sum w, and
     so on for the others (Efraimidis and Spirakis, 2006).
+
+    >>> weighted_order(np.array([1e-9, 1e9]), np.random.default_rng(0))
+    array([1, 0])
     """
     return np.argsort(draw.exponential(size=len(weights)) / weights)
 

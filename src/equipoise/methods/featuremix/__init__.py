@@ -24,4 +24,6 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.featuremix.method:FeatureMix",
     modalities=(2, None),
     state="whether the warm-up is over",
+    grade="baseline",
+    optimizer="none in particular",
 )

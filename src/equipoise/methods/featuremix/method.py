@@ -12,7 +12,13 @@ from equipoise.models.multimodal import Output
 
 
 def blended(values: Mapping[str, Tensor], partner: Tensor, share: Tensor) -> dict[str, Tensor]:
-    """Return share x_i + (1 - share) x_j, ``{m: (B, D)}``, j the partner (B,); share a scalar."""
+    """Return share x_i + (1 - share) x_j, ``{m: (B, D)}``, j the partner (B,); share a scalar.
+
+    >>> partner, share = torch.tensor([1, 0]), torch.tensor(0.75)
+    >>> blended({"audio": torch.tensor([[2.0], [4.0]])}, partner, share)
+    {'audio': tensor([[2.5000],
+            [3.5000]])}
+    """
     return {m: torch.lerp(value[partner], value, share) for m, value in values.items()}
 
 

@@ -13,7 +13,7 @@ from equipoise.methods.base import Batch, Method, Plan
 from equipoise.methods.gblending import Options
 from equipoise.models.multimodal import Output
 from equipoise.training.data import Indices
-from equipoise.training.run import Run, make_optimizer
+from equipoise.training.run import Run, make_optimizer, parameter_groups, set_rate
 from equipoise.training.schedule import learning_rate
 
 Losses = dict[str, float]
@@ -123,12 +123,11 @@ class Gblending(Method[Options]):
 
     def _train_alone(self, name: str, epoch: int) -> None:
         run, settings = self.run, self.run.settings
-        optimizer = make_optimizer(list(run.model.parameters()), settings)
+        optimizer = make_optimizer(parameter_groups(run.model), settings)
         rows = run.data.splits["train"]
         run.model.train()
         for e in range(epoch, min(epoch + self.options.super_epoch, run.last_epoch + 1)):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(settings, e)
+            set_rate(optimizer, learning_rate(settings, e))
             for batch in run.data.shuffled(rows, settings.batch_size, (run.seed, e)):
                 with run.autocast():
                     output = run.model(batch.inputs)

@@ -23,4 +23,6 @@ METHOD = MethodInfo(
     variants=("with_fused", "heads_alone"),
     options=Options,
     plugin="equipoise.methods.latesum.method:LateSum",
+    grade="baseline",
+    optimizer="none in particular",
 )

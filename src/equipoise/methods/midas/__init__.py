@@ -33,4 +33,12 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.midas.method:Midas",
     modalities=(2, None),
     state="the weights alpha, and means over the epoch",
+    grade="partial",
+    optimizer="SGD, rate 1e-3, momentum 0.9, weight decay 1e-4, a tenth after 50 epochs (code, "
+    "default_config.py)",
+    assumes=(
+        "a fusion that reads features",
+        "several classes in a batch",
+        "more epochs than warmup_epochs",
+    ),
 )

@@ -35,7 +35,11 @@ class Mixtures:
 
 
 def shares(confidences: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return c_m / sum_m' c_m', ``{m: (B,)}``."""
+    """Return c_m / sum_m' c_m', ``{m: (B,)}``.
+
+    >>> shares({"audio": torch.tensor([0.6]), "video": torch.tensor([0.2])})
+    {'audio': tensor([0.7500]), 'video': tensor([0.2500])}
+    """
     total = torch.stack(list(confidences.values())).sum(dim=0)
     total = total.clamp_min(torch.finfo(total.dtype).tiny)
     return {m: c / total for m, c in confidences.items()}
@@ -43,6 +47,13 @@ def shares(confidences: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def mixtures_loss(mixtures: Sequence[Mixtures], weights: Mapping[str, Tensor]) -> Tensor:
     """Return (B,): the mean over sets of (1 + (likeness + 1)/2) sum_m w_m c~_m CE(z~, y_m).
+
+    >>> one, two = torch.tensor([0]), torch.tensor([1])
+    >>> half = {"audio": torch.tensor([0.5]), "video": torch.tensor([0.5])}
+    >>> labels = {"audio": one, "video": two}
+    >>> mix = Mixtures(torch.tensor([[0.0, 0.0]]), labels, half, torch.tensor([1.0]), "video")
+    >>> mixtures_loss([mix], dict.fromkeys(labels, torch.tensor(1.0)))  # (1 + 1) log 2
+    tensor([1.3863])
 
     Args:
         mixtures: One set for each modality that is replaced.
@@ -60,6 +71,13 @@ def under_use(mixtures: Sequence[Mixtures], weak: Tensor, valid: Tensor) -> Tens
 
     How far the fused model is from giving the label of the weak modality's part its share. With
     more than two modalities c~_w is the sum over those from the same sample as the weak one's.
+
+    >>> one, two = torch.tensor([0]), torch.tensor([1])
+    >>> half = {"audio": torch.tensor([0.5]), "video": torch.tensor([0.5])}
+    >>> labels = {"audio": one, "video": two}
+    >>> mix = Mixtures(torch.tensor([[1.0, 0.0]]), labels, half, torch.tensor([1.0]), "video")
+    >>> under_use([mix], torch.tensor(1), torch.tensor([True]))  # 1/2 - 1 / (1 + e)
+    tensor(0.2311)
 
     Args:
         mixtures: The sets.
@@ -82,6 +100,13 @@ def under_use(mixtures: Sequence[Mixtures], weak: Tensor, valid: Tensor) -> Tens
 def ratio_of_use(mixtures: Sequence[Mixtures], first: Tensor, second: Tensor) -> Tensor:
     """Return the mean over sets of mean(p~[y of first]) / mean(p~[y of second]), a scalar.
 
+    >>> one, two = torch.tensor([0]), torch.tensor([1])
+    >>> half = {"audio": torch.tensor([0.5]), "video": torch.tensor([0.5])}
+    >>> labels = {"audio": one, "video": two}
+    >>> mix = Mixtures(torch.tensor([[1.0, 0.0]]), labels, half, torch.tensor([1.0]), "video")
+    >>> ratio_of_use([mix], torch.tensor(0), torch.tensor(1))
+    tensor(2.7183)
+
     Args:
         mixtures: The sets.
         first: Place of a modality, a scalar.
@@ -99,6 +124,13 @@ def falls_behind(mixtures: Sequence[Mixtures], confidences: Tensor) -> Tensor:
 
     Its ratio of use exceeds the ratio of the mean confidences (M,) to the other's side. With more
     than two modalities the weakest is compared with the strongest.
+
+    >>> one, two = torch.tensor([0]), torch.tensor([1])
+    >>> half = {"audio": torch.tensor([0.5]), "video": torch.tensor([0.5])}
+    >>> labels = {"audio": one, "video": two}
+    >>> mix = Mixtures(torch.tensor([[1.0, 0.0]]), labels, half, torch.tensor([1.0]), "video")
+    >>> falls_behind([mix], torch.tensor([0.6, 0.4]))  # e is more than 0.6 / 0.4
+    tensor(True)
     """
     weak, strong = confidences.argmin(), len(confidences) - 1 - confidences.flip(0).argmax()
     first, second = torch.minimum(weak, strong), torch.maximum(weak, strong)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -20,6 +21,11 @@ def soft_loss(
 ) -> Tensor:
     """Return sum_m w_m,i CE(z_i, y_m,i), (B,).
 
+    >>> labels = {"audio": torch.tensor([0]), "video": torch.tensor([1])}
+    >>> weights = {"audio": torch.tensor([0.7]), "video": torch.tensor([0.3])}
+    >>> soft_loss(torch.zeros(1, 2), labels, weights)
+    tensor([0.6931])
+
     Args:
         logits: Of the mixtures (B, C).
         labels: Modality to the labels (B,) of the samples that its features come from.
@@ -29,10 +35,7 @@ def soft_loss(
         weights[m] * functional.cross_entropy(logits, y, reduction="none")
         for m, y in labels.items()
     ]
-    total = losses[0]
-    for loss in losses[1:]:
-        total = total + loss
-    return total
+    return torch.stack(losses).sum(dim=0)
 
 
 class Mixing(Method[MixOptionsT]):

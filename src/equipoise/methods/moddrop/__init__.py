@@ -36,4 +36,6 @@ METHOD = MethodInfo(
     modalities=(2, None),
     check=check,
     state="the drop rates of the batch before, and means over the epoch",
+    grade="baseline",
+    optimizer="none in particular",
 )

@@ -9,7 +9,11 @@ from equipoise.models.multimodal import Output
 
 
 def spread(rates: Tensor) -> Tensor:
-    """Return rates (M,) that are all the mean of ``rates`` (M,): as much dropping, no target."""
+    """Return rates (M,) that are all the mean of ``rates`` (M,): as much dropping, no target.
+
+    >>> spread(torch.tensor([0.6, 0.0]))
+    tensor([0.3000, 0.3000])
+    """
     return rates.mean().expand_as(rates)
 
 

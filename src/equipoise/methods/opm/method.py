@@ -20,6 +20,10 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 def advantages(scores: Mapping[str, Tensor]) -> Tensor:
     """Return rho_m = 1/(M-1) sum over m' != m of S_m / S_m', (M,), in the order of ``scores``.
 
+    >>> scores = {"audio": torch.tensor([0.9, 0.6]), "video": torch.tensor([0.2, 0.3])}
+    >>> advantages(scores)
+    tensor([3.0000, 0.3333])
+
     Args:
         scores: Modality to the positive scores of its samples (B,); S_m is their sum.
     """
@@ -29,23 +33,40 @@ def advantages(scores: Mapping[str, Tensor]) -> Tensor:
 
 
 def drop_rates(ratios: Tensor, base: float, strength: float) -> Tensor:
-    """Return q_m = base (1 + strength tanh(rho_m - 1)) where rho_m > 1, else 0; at most 1; (M,)."""
+    """Return q_m = base (1 + strength tanh(rho_m - 1)) where rho_m > 1, else 0; at most 1; (M,).
+
+    >>> drop_rates(torch.tensor([2.0, 0.5]), base=0.5, strength=0.5)
+    tensor([0.6904, 0.0000])
+    """
     rates = base * (1 + strength * torch.tanh(ratios - 1))
     return torch.where(ratios > 1, rates, torch.zeros_like(rates)).clamp(0, 1)
 
 
 def drawn(rates: Tensor, count: int) -> Tensor:
-    """Return k (M, B) bool, true with probability 1 - q_m; from torch's generator of the device."""
+    """Return k (M, B) bool, true with probability 1 - q_m; from torch's generator of the device.
+
+    >>> drawn(torch.tensor([1.0, 0.0]), count=2)
+    tensor([[False, False],
+            [ True,  True]])
+    """
     return torch.rand(len(rates), count, device=rates.device) >= rates[:, None]
 
 
 def rescale(rates: Tensor) -> Tensor:
-    """Return 1 / (1 - theta), theta the mean of q over modalities of equal width; a scalar."""
+    """Return 1 / (1 - theta), theta the mean of q over modalities of equal width; a scalar.
+
+    >>> rescale(torch.tensor([0.6, 0.0]))
+    tensor(1.4286)
+    """
     return 1 / (1 - rates.mean()).clamp_min(torch.finfo(rates.dtype).tiny)
 
 
 def mean_of_kept(losses: Tensor, keep: Tensor) -> Tensor:
     """Return the mean of the losses (B,) of samples that keep a modality; 0 when none does.
+
+    >>> keep = torch.tensor([[True, False], [False, False]])
+    >>> mean_of_kept(torch.tensor([1.0, 9.0]), keep)
+    tensor(1.)
 
     Args:
         losses: One for each sample.

@@ -186,14 +186,16 @@ class Reconboost(Method[Options]):
     def on_epoch_end(self, epoch: int, row: Mapping[str, Any]) -> dict[str, float]:
         """Report whose turn it was and the size of the ensemble."""
         turn = {f"turn_{m}": float(m == self._stage.modality) for m in self.model.modalities}
-        rate = {"rate": float(self._rate())} if self._as_released else {}
+        rate = {"rate": float(self._rate().detach())} if self._as_released else {}
         return {**turn, "members": float(len(self._members)), **rate}
 
     def predict(self, output: Output) -> Output:
         """Return the sum of the members' logits as the fused prediction."""
         logits = self._logits(output)
+        if self._as_released:  # the share of each in the prediction
+            logits = {m: self._rate() * z for m, z in logits.items()}
         members = [m for m in self._members if m in logits]
-        return replace(output, modality_logits=logits, logits=self._ensemble(logits, members))
+        return replace(output, modality_logits=logits, logits=ensemble(logits, members))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the epoch."""

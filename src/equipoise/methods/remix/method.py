@@ -15,13 +15,21 @@ from equipoise.training.run import Run
 
 
 def information(logits: Tensor) -> Tensor:
-    """Return u_i = sum_c p_i,c log2(C p_i,c) >= 0 (B,), in bits; p = softmax, at least 1e-9."""
+    """Return u_i = sum_c p_i,c log2(C p_i,c) >= 0 (B,), in bits; p = softmax, at least 1e-9.
+
+    >>> information(torch.tensor([[0.0, 0.0], [99.0, 0.0]])).round()
+    tensor([0., 1.])
+    """
     p = logits.softmax(dim=1).clamp(1e-9, 1.0)
     return (p * torch.log2(p.shape[1] * p)).sum(dim=1)
 
 
 def assigned(found: Mapping[str, Tensor]) -> Tensor:
-    """Return the place (B,) of the modality with the least information; of equals the last."""
+    """Return the place (B,) of the modality with the least information; of equals the last.
+
+    >>> assigned({"audio": torch.tensor([0.4, 0.1]), "video": torch.tensor([0.1, 0.4])})
+    tensor([1, 0])
+    """
     backwards = torch.stack(list(found.values())[::-1])
     places: Tensor = len(found) - 1 - backwards.argmin(dim=0)
     return places
@@ -29,6 +37,11 @@ def assigned(found: Mapping[str, Tensor]) -> Tensor:
 
 def kept_loss(logits: Mapping[str, Tensor], keep: Mapping[str, Tensor], labels: Tensor) -> Tensor:
     """Return the batch mean of the cross-entropy of the heads of kept modalities; a scalar.
+
+    >>> logits = {"audio": torch.zeros(2, 2), "video": torch.zeros(2, 2)}
+    >>> keep = {"audio": torch.tensor([True, False]), "video": torch.tensor([False, True])}
+    >>> kept_loss(logits, keep, torch.tensor([0, 1]))  # log 2 for each sample
+    tensor(0.6931)
 
     Args:
         logits: Modality to (B, C).

@@ -28,4 +28,10 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.smv.method:Smv",
     modalities=(2, None),
     state="the values and numbers of copies of the epoch, for its report",
+    grade="partial",
+    optimizer="Adam, rate 5e-5, weight decay 1e-4, a tenth after 30 epochs (code, sample_level.py)",
+    assumes=(
+        "a fusion that reads features",
+        "more epochs than warmup_epochs",
+    ),
 )

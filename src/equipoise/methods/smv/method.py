@@ -22,6 +22,11 @@ BOUNDS = (-0.1, 0.4, 1.0)
 def values(right: Mapping[Coalition, Tensor]) -> dict[str, Tensor]:
     """Return phi_m,i, ``{m: (N,)}``; for each sample they add up to M when all together are right.
 
+    >>> audio, video = frozenset({"audio"}), frozenset({"video"})
+    >>> right = {audio: torch.tensor([True]), video: torch.tensor([False])}
+    >>> values({**right, audio | video: torch.tensor([True])})
+    {'audio': tensor([1.5000], dtype=torch.float64), 'video': tensor([0.5000], dtype=torch.float64)}
+
     Args:
         right: Each set of modalities to whether it predicts the sample right, (N,) bool.
     """
@@ -34,12 +39,19 @@ def copies(phi: Tensor) -> Tensor:
     """Return how often a sample comes again with this modality alone, (N,) int64.
 
     3 for phi < -0.1, 2 below 0.4, 1 below 1, else 0.
+
+    >>> copies(torch.tensor([-0.5, 0.0, 0.5, 1.0, 1.5]))
+    tensor([3, 2, 1, 0, 0])
     """
     return (phi[:, None] < phi.new_tensor(BOUNDS)).sum(dim=1)
 
 
 def enlarged(rows: Indices, extra: Mapping[str, Indices]) -> tuple[Indices, dict[str, Mask]]:
     """Return ``rows`` and then the rows of ``extra``, and which modalities each entry keeps.
+
+    >>> extra = {"audio": np.array([7]), "video": np.array([], dtype=int)}
+    >>> enlarged(np.array([3, 7]), extra)[0]
+    array([3, 7, 7])
 
     Args:
         rows: With all modalities.
@@ -57,6 +69,9 @@ def amount(means: Mapping[str, float], alpha: float, count: int) -> tuple[str, i
     """Return the modality of the least mean value, and how many of ``count`` samples to add.
 
     alpha 2/3 (largest - smallest mean) count, rounded down.
+
+    >>> amount({"audio": 0.9, "video": 0.3}, alpha=1.0, count=1000)
+    ('video', 400)
     """
     weakest = min(means, key=lambda m: means[m])
     share = alpha * 2 / 3 * (max(means.values()) - means[weakest])

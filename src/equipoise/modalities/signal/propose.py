@@ -9,11 +9,15 @@ from typing import Any
 from equipoise.media.errors import MediaError
 from equipoise.modalities.arrays import load
 
+MOST = 8192
+"""Numbers at one time; more are no sensors."""
+
 
 def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
     """Return settings for files of one array each: time is the axis whose length changes.
 
-    Nothing where that is not clear: several arrays in a file, several axes that change.
+    Nothing where that is not clear: several arrays in a file, several axes that change, or so many
+    numbers at a time that they are pictures.
     """
     shapes = []
     for source in sources:
@@ -30,6 +34,8 @@ def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
     channels = 1
     for axis, found in enumerate(lengths):
         channels *= found[0] if axis not in changing else 1
+    if channels > MOST:
+        return {}
     letters = "".join("t" if axis in changing else "c" for axis in range(len(lengths)))
     if len(changing) == 1:
         middle = sorted(lengths[changing[0]])[len(shapes) // 2]

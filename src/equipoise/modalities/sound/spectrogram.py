@@ -1,7 +1,7 @@
 """Log-magnitude, log-mel and Kaldi spectrograms, in float64 and then rounded to float16.
 
-Float32 is 2.6 times faster, but next to a loud tone its error reaches 3.5 (natural logarithm) where
-there is silence: below the floor that float64 keeps.
+In float32, the error where silence lies beside a loud tone would reach 3 (natural logarithm): what
+is small there is lost beside what is large.
 """
 
 from __future__ import annotations

@@ -35,6 +35,21 @@ class Fusion(nn.Module):
         """
         raise NotImplementedError
 
+    def masked(
+        self,
+        features: Mapping[str, Tensor],
+        heads: Mapping[str, Tensor],
+        keep: Mapping[str, Tensor],
+    ) -> Tensor:
+        """Return logits (B, C) where a modality is absent from some of the samples.
+
+        Args:
+            features: As of :meth:`forward`.
+            heads: As of :meth:`forward`.
+            keep: Modality to (B,) bool, true where it is present; each sample has one or more.
+        """
+        return self.forward({m: h * keep[m][:, None] for m, h in features.items()}, heads)
+
     def split(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return each modality's share of the fused logits, ``{m: (B, C)}``, adding up to them.
 

@@ -71,11 +71,29 @@ class Simbamm(Fusion):
 
     def forward(self, features: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> Tensor:
         """Return logits (B, C); the modalities of ``heads`` are those that are present."""
-        present = [i for i, m in enumerate(self.modalities) if m in heads]
+        return self._read(features, [m for m in self.modalities if m in heads], None)
+
+    def masked(
+        self,
+        features: Mapping[str, Tensor],
+        heads: Mapping[str, Tensor],
+        keep: Mapping[str, Tensor],
+    ) -> Tensor:
+        """Return logits (B, C): attention masks the tokens that a sample does not have."""
+        present = [m for m in self.modalities if m in heads]
+        kept = torch.stack([keep[m] for m in present], dim=1)
+        nothing = torch.nn.functional.pad(~kept, (1, 0), value=False)  # the class token stays
+        return self._read(features, present, nothing)
+
+    def _read(
+        self, features: Mapping[str, Tensor], present: Sequence[str], hidden: Tensor | None
+    ) -> Tensor:
+        """Return logits (B, C) from the tokens of ``present`` but those ``hidden`` (B, 1 + n)."""
         count = len(next(iter(features.values())))
-        tokens = [self.cls.expand(count, -1)]
-        tokens += [features[self.modalities[i]] for i in present]
-        places = self.positions[[0, *(1 + i for i in present)]]
-        read: Tensor = self.transformer(torch.stack(tokens, dim=1) + places)
+        tokens = [self.cls.expand(count, -1), *(features[m] for m in present)]
+        places = self.positions[[0, *(1 + self.modalities.index(m) for m in present)]]
+        read: Tensor = self.transformer(
+            torch.stack(tokens, dim=1) + places, src_key_padding_mask=hidden
+        )
         logits: Tensor = self.classifier(read[:, 0])
         return logits

@@ -129,11 +129,12 @@ def configuration(said: Mapping[str, Any]) -> Any:
     Raises:
         UserError: transformers refuses it.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import CONFIG_MAPPING
 
     try:
         config = CONFIG_MAPPING[said["model_type"]].from_dict(dict(said))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, StrictDataclassError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"encoder 'pretrained': config.json is refused: {reason}") from None
     for name, value in config.to_dict().items():
