@@ -230,7 +230,8 @@ def test_no_dependency_is_dead() -> None:
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 imported.add(node.module.partition(".")[0])
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                imported.add(node.value)  # importlib.import_module("...")
+            elif isinstance(node, ast.Call):  # importlib.import_module("..."), resources.files
+                texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+                imported |= {text.partition(".")[0] for text in texts if isinstance(text, str)}
     dead = {n for n in names - UNIMPORTED.keys() if MODULES_OF.get(n, n) not in imported}
     assert not dead, f"nobody imports {sorted(dead)}: use them or drop them (pyproject, envs/)"
