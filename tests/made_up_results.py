@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise import files, layout
+from equipoise import files, layout, vouch
 from equipoise.evaluation import contributions, metrics
 from equipoise.params import Compare, CompareJob
 
@@ -63,6 +63,33 @@ def write(grid: Grid) -> None:
     if grid.gaps:
         for seed in grid.seeds:
             _gap(grid, seed, kinds, np.random.default_rng([99, seed]))
+    seal(grid)
+
+
+def seal(grid: Grid) -> None:
+    """Let each record vouch for the tables beside it, as the stages do."""
+    of_data = (layout.features(grid.dataset), layout.split(grid.dataset))
+    _vouch(of_data[0]["record"], of_data[0]["rejects"])
+    _vouch(of_data[1]["record"], of_data[1]["split"])
+    for key in grid.methods:
+        _vouch(*layout.search(grid.dataset, key).values())
+        for seed in map(str, grid.seeds):
+            evaluated, trained = (
+                layout.evaluate(grid.dataset, key, seed),
+                layout.train(grid.dataset, key, seed),
+            )
+            _vouch(evaluated["metrics"], evaluated["predictions"])
+            _vouch(trained["model"], trained["history"])
+    for seed in map(str, grid.seeds):
+        warm, gap = layout.warmup(grid.dataset, seed), layout.gap(grid.dataset, seed)
+        _vouch(warm["model"], warm["history"])
+        if grid.gaps:
+            _vouch(gap["fit"], gap["gap"])
+
+
+def _vouch(record, *tables) -> None:
+    value = json.loads(record.read_text()) if record.exists() else {}
+    files.write_json(record, value | {vouch.KEY: vouch.of(*tables)})
 
 
 def _search(grid: Grid, key: str, number: int) -> None:

@@ -202,3 +202,36 @@ def test_no_large_file_is_tracked() -> None:
     """Data belongs to DVC."""
     large = [f"{path.relative_to(ROOT)}" for path in tracked() if path.stat().st_size > 1_000_000]
     assert not large
+
+
+#: Module of a package where it is called otherwise.
+MODULES_OF = {
+    "ffmpeg-python": "ffmpeg",
+    "huggingface-hub": "huggingface_hub",
+    "imageio-ffmpeg": "imageio_ffmpeg",
+    "opencv-contrib-python-headless": "cv2",
+    "pillow": "PIL",
+    "ruamel-yaml": "ruamel",
+    "scikit-learn": "sklearn",
+}
+#: Packages that nobody imports, and why they are needed.
+UNIMPORTED = {"snakemake-executor-plugin-slurm": "snakemake finds it; workflow/scripts/outages.py"}
+
+
+def test_no_dependency_is_dead() -> None:
+    """What is installed for everybody is imported by the package or by the workflow."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[<>=!\[ ]", line)[0] for line in project["dependencies"]}
+    imported = set()
+    scripts = sorted((ROOT / "workflow").rglob("*.py"))
+    for path in [*MODULES, *scripts]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Call):  # importlib.import_module("..."), resources.files
+                texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+                imported |= {text.partition(".")[0] for text in texts if isinstance(text, str)}
+    dead = {n for n in names - UNIMPORTED.keys() if MODULES_OF.get(n, n) not in imported}
+    assert not dead, f"nobody imports {sorted(dead)}: use them or drop them (pyproject, envs/)"

@@ -68,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (OSError, MemoryError, UnicodeError) as error:
         sys.stderr.write(f"equipoise {options.verb}: error: {one_line(error)}\n")
+        if sys.stdout is sys.__stdout__:  # what is left in its buffer cannot be written either
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 2
     return status or 0
 

@@ -97,7 +97,7 @@ def one_line(error: BaseException) -> str | None:
         else:
             advice = _ADVICE.get(error.errno, "mend it, then run the same command again")
         names = [str(name) for name in (error.filename, error.filename2) if name is not None]
-        return f"{' -> '.join(names) or 'a file'}: {reason}; {advice}"
+        return f"{' -> '.join(names) or 'standard output'}: {reason}; {advice}"
     if isinstance(error, MemoryError):
         what = " ".join(str(error).split()) or "no more memory"
         return f"out of memory ({what}); lower sizes or batch_size, or give the job more memory"

@@ -142,6 +142,25 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
+def read_json(path: Path, otherwise: str) -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: The file.
+        otherwise: What to do where it cannot be read, for the message.
+
+    Raises:
+        UserError: No such file, or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; {otherwise}") from None
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not JSON ({reason}); {otherwise}") from None
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write ``rows`` under ``header`` as CSV, atomically; floats keep every digit."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:

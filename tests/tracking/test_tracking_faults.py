@@ -142,6 +142,38 @@ def test_a_server_that_never_answers(
     assert "no answer within 1 s" in only_warning(caplog)
 
 
+def test_only_the_first_job_of_a_run_waits_for_a_server_that_never_answers(
+    bare_project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sender, "GRACE_SECONDS", 1.0)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    monkeypatch.setenv(sender.RUN, "one run of snakemake")
+    with silent_server() as uri:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        train()
+        assert "no answer within 1 s" in only_warning(caplog)
+        caplog.clear()
+        monkeypatch.setattr(sender, "Sender", None)  # whoever asks for one fails
+        train()
+        said = only_warning(caplog)
+        assert "did not answer an earlier job of this run" in said and "kept in " in said
+        assert len(list(Path("state/tracking").iterdir())) == 2, "both runs can be imported"
+        assert not sender.is_slow(uri + "/other")
+        monkeypatch.setenv(sender.RUN, "another run of snakemake")
+        assert not sender.is_slow(uri)
+        monkeypatch.delenv(sender.RUN)
+        assert not sender.is_slow(uri)
+
+
+def test_what_a_killed_first_start_left_is_removed(project: Path) -> None:
+    for name in (".mlflow.abc.tmp.db", ".mlflow.abc.tmp.db-journal"):
+        Path(name).write_bytes(b"half a store")
+    whole = Path("mlflow.db").read_bytes()
+    tracking.init_store()
+    assert not list(Path().glob(".mlflow.*"))
+    assert Path("mlflow.db").read_bytes() == whole
+
+
 @pytest.mark.parametrize("status", [200, 403, 500])
 def test_a_server_that_answers_nonsense(
     bare_project: Path,

@@ -54,6 +54,19 @@ def test_a_run_holds_parameters_curves_tags_and_files(project: Path) -> None:
     assert file.read_text() == "epoch\n0\n"
 
 
+def test_infinity_and_long_parameters_come_back_as_what_they_are(project: Path) -> None:
+    """A database has no infinity, and MLflow cuts a parameter at 6,000 letters."""
+    long = "".join(f"{number:04d}" for number in range(3500))
+    with tracking.run(JOB, Settings(name=long)) as run:
+        run.metrics({"val_loss": float("inf"), "val_accuracy": 0.5}, step=4)
+    (stored,) = runs()
+    params = stored.data.params
+    assert params["name"] + params["name.2"] + params["name.3"] == long
+    assert stored.data.metrics["val/accuracy"] == 0.5
+    assert stored.data.metrics["val/loss"] != stored.data.metrics["val/loss"], "not a number"
+    assert stored.data.tags["infinite"] == "step 4: val/loss"
+
+
 def test_success_replaces_earlier_runs_of_the_same_key_only(project: Path) -> None:
     with tracking.run(JOB, Settings()):
         pass

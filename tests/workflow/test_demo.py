@@ -64,6 +64,20 @@ def test_a_living_snakemake_is_not_disturbed(copy, tmp_path):
     assert copy.nothing_to_do()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_its_whole_group_ends_it(copy, tmp_path, number):
+    (copy.folder / "results/curves.csv").unlink()
+    process = start(copy, tmp_path / "log", PAUSE="compare")
+    (child,) = children(process.pid)
+    assert os.getpgid(child) == child != os.getpgid(process.pid) == process.pid
+    os.killpg(process.pid, number)
+    process.wait(50)  # the paused job alone would take a minute
+    with pytest.raises(ProcessLookupError):
+        os.killpg(child, 0)
+    copy.run(*DEMO)
+    assert copy.jobs() == ["compare:compare"]
+
+
 def children(pid):
     text = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
     return [int(word) for word in text.stdout.split()]

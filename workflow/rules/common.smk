@@ -163,6 +163,11 @@ def command(stage):
     )
 
 
+# One name for all jobs of this run, those in other processes too: a tracking server that does not
+# answer is waited for by the first of them only.
+os.environ.setdefault("EQUIPOISE_RUN", f"{os.getpid()}-{os.urandom(4).hex()}")
+
+
 def init_tracking():
     """Create the MLflow store once: parallel first users would race for its tables."""
     if "MLFLOW_TRACKING_URI" in os.environ or Path("mlflow.db").exists():

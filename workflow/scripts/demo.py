@@ -4,6 +4,7 @@ Killed at any moment and called again, it goes on. What a killed run left behind
 mark in the environment of all its processes, so that no other process is ever touched.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -35,13 +36,32 @@ def main() -> int:
 
 
 def _snakemake(here: Path) -> int:
-    """Run Snakemake; a signal sent to this process alone reaches it too."""
+    """Run Snakemake in a process group of its own, which gets exactly one signal.
+
+    A terminal, or `kill` with the number of a group, signals every process of this one's group; if
+    Snakemake were in it and got the forwarded signal as well, the second could meet it while it
+    handles the first, and it would wait for ever.
+    """
+    sent: list[int] = []
+
+    def forward(number: int, _: object) -> None:
+        if not sent:
+            sent.append(number)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, number)
+
+    handled = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    signal.pthread_sigmask(signal.SIG_BLOCK, handled)  # until there is a group to send it to
     child = subprocess.Popen(
         ["snakemake", "--cores", "all", "--quiet", "host"],
         env={**os.environ, MARK: str(here)},
+        stdin=subprocess.DEVNULL,
+        process_group=0,
+        preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, handled),
     )
-    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to Snakemake, too
+    for number in handled:
+        signal.signal(number, forward)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, handled)
     return child.wait()
 
 

@@ -1,20 +1,23 @@
 """Hand results from one tool to the other: ``record`` (Snakemake to DVC), ``sync`` (DVC to it)."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from code_files import write_lists
 from origin import write_origins
 from provenance import only_this_grid
 
-from equipoise import params
+from equipoise import files, params
 from equipoise.errors import UserError
 
 
 def record() -> None:
     """Have DVC record what Snakemake made; refuse unless Snakemake says that all is done."""
+    fill_tables()
     parameters = params.load()
     dry = _run("snakemake", "--dry-run", EQUIPOISE_RECORD="1", SNAKEMAKE_PROFILE="none")
     if dry.returncode:
@@ -26,6 +29,30 @@ def record() -> None:
     with only_this_grid(parameters):
         # Without --no-relink the files get new mtimes, and Snakemake's records no longer fit.
         _must("dvc", "commit", "--force", "--no-relink", "--quiet")
+
+
+def fill_tables(path: Path = Path("params.yaml")) -> None:
+    """Write out the empty tables of data sets: Snakemake fills them in, DVC wants them there."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.width = 10_000
+    tree = yaml.load(path.read_text(encoding="utf-8"))
+    missing = [
+        (entry, name)
+        for entry in tree["datasets"].values()
+        for name in params.DatasetEntry.model_fields
+        if name not in entry
+    ]
+    if not missing:
+        return
+    for entry, name in missing:
+        entry[name] = {}
+    text = io.StringIO()
+    yaml.dump(tree, text)
+    files.write_text(path, text.getvalue())
+    names = ", ".join(dict.fromkeys(name for _, name in missing))
+    print(f"{path}: wrote out empty tables of data sets, which DVC wants ({names})")
 
 
 def sync() -> None:
@@ -78,7 +105,8 @@ def _must(*command: str, **environment: str) -> None:
 def _errors(text: str) -> str:
     """Return the lines of a tool's output that tell of an error, or all of it."""
     lines = text.strip().splitlines()
-    return "\n".join([line for line in lines if "error" in line.lower()] or lines)
+    said = "\n".join([line for line in lines if "error" in line.lower()] or lines)
+    return said or "failed without a word; run it without --quiet"
 
 
 if __name__ == "__main__":

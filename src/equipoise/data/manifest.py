@@ -156,6 +156,8 @@ def scan(
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    if path.exists() and not path.is_file():  # a named pipe would be waited for
+        raise csv.Error("no regular file")
     text = path.read_bytes().decode("utf-8-sig")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     for cells in reader:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise import layout
+from equipoise import files, layout, vouch
 from equipoise.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+#: Every cell as it stands: ids such as ``007`` or ``NA`` stay what they are.
+_AS_TEXT: dict[str, Any] = {"dtype": str, "keep_default_na": False}
 
 
 @dataclass(frozen=True)
@@ -95,15 +98,15 @@ def collect(dataset: str, methods: Sequence[str], seeds: Sequence[int]) -> Datas
     return DatasetResults(
         dataset=dataset,
         runs=runs,
-        searches={key: _read_csv(layout.search(dataset, key)["trials"]) for key in methods},
+        searches={key: _trials(dataset, key) for key in methods},
         gaps=gaps,
         missing_gaps=missing,
         corruption=read_corruption(layout.raw(dataset)["manifest"]),
         extract=_optional_json(features["record"]),
         samples=read_json(features["samples"]) if features["samples"].exists() else [],
         split=_optional_json(split["record"]),
-        subsets=_subset_counts(split["split"]),
-        rejects=read_strings(features["rejects"]),
+        subsets=_subset_counts(_vouched(split["split"], split["record"], **_AS_TEXT)),
+        rejects=_vouched(features["rejects"], features["record"], **_AS_TEXT),
     )
 
 
@@ -121,7 +124,7 @@ def read_strings(path: Path, separator: str = ",") -> pd.DataFrame:
     Raises:
         UserError: No such file, or not a table.
     """
-    return _read_csv(path, dtype=str, keep_default_na=False, sep=separator)
+    return _read_csv(path, **_AS_TEXT, sep=separator)
 
 
 def read_json(path: Path) -> Any:
@@ -130,12 +133,9 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: No such file, or not JSON.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise _missing(path) from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON ({error}); delete it and run its stage again") from None
+    if not path.exists():
+        raise _missing(path)
+    return files.read_json(path, "delete it and run its stage again")
 
 
 def _missing(path: Path) -> UserError:
@@ -154,9 +154,15 @@ def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
         return table
     except FileNotFoundError:
         raise _missing(path) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a table ({reason}); delete it and run its stage") from None
+
+
+def _vouched(path: Path, voucher: Path, **options: Any) -> pd.DataFrame:
+    """Read a table that is as the record beside it says."""
+    vouch.expect(path, _optional_json(voucher), voucher)
+    return _read_csv(path, **options)
 
 
 def _run(dataset: str, key: str, seed: int) -> Run:
@@ -165,13 +171,15 @@ def _run(dataset: str, key: str, seed: int) -> Run:
     evaluated = layout.evaluate(dataset, key, str(seed))
     trained = layout.train(dataset, key, str(seed))
     metrics = read_json(evaluated["metrics"])
-    if "robustness" not in metrics:  # the part that stage evaluate learned to write last
+    if not {"robustness", "cost", vouch.KEY} <= metrics.keys():  # what it learned to write last
         raise UserError(
             f"{evaluated['metrics']}: written by an older equipoise; run stage evaluate again"
         )
-    model, history = read_json(trained["model"]), _read_csv(trained["history"])
+    model = read_json(trained["model"])
+    history = _vouched(trained["history"], trained["model"])
     if warmup_epochs(model):
-        before = _read_csv(layout.warmup(dataset, str(seed))["history"])
+        warm = layout.warmup(dataset, str(seed))
+        before = _vouched(warm["history"], warm["model"])
         history = pd.concat([before, history], ignore_index=True)
     return Run(
         key=key,
@@ -179,22 +187,28 @@ def _run(dataset: str, key: str, seed: int) -> Run:
         metrics=metrics,
         model=model,
         history=history,
-        predictions=read_strings(evaluated["predictions"]),
+        predictions=_vouched(evaluated["predictions"], evaluated["metrics"], **_AS_TEXT),
     )
 
 
 def _gaps(dataset: str, seeds: Sequence[int]) -> tuple[dict[int, GapFit], list[int]]:
     found, missing = {}, []
     for seed in seeds:
-        files = layout.gap(dataset, str(seed))
-        if files["gap"].exists() and files["fit"].exists():
-            table = _read_csv(files["gap"], dtype={"sample_id": str, "label": str}, na_filter=False)
-            found[seed] = GapFit(table, read_json(files["fit"]))
+        paths = layout.gap(dataset, str(seed))
+        if paths["gap"].exists() and paths["fit"].exists():
+            options = {"dtype": {"sample_id": str, "label": str}, "na_filter": False}
+            table = _vouched(paths["gap"], paths["fit"], **options)
+            found[seed] = GapFit(table, read_json(paths["fit"]))
         else:
             missing.append(seed)
     return found, missing
 
 
-def _subset_counts(path: Path) -> dict[str, int]:
-    counts = read_strings(path)["subset"].value_counts()
+def _trials(dataset: str, key: str) -> pd.DataFrame:
+    paths = layout.search(dataset, key)
+    return _vouched(paths["trials"], paths["chosen"])
+
+
+def _subset_counts(split: pd.DataFrame) -> dict[str, int]:
+    counts = split["subset"].value_counts()
     return {name: int(counts.get(name, 0)) for name in ("train", "val", "test")}

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equipoise import layout
+from equipoise import files, layout
 from equipoise.errors import UserError
 from equipoise.evaluation.collect import read_strings
 from equipoise.evaluation.comparison import LEADING
@@ -42,6 +42,7 @@ def format_table(path: Path, markdown: bool = False, differences: bool = False) 
     columns = list(table.columns)
     if tuple(columns[: len(LEADING)]) != LEADING or "modality_gap" not in columns or table.empty:
         raise UserError(f"{path}: not a comparison; run `equipoise compare`")
+    _expect_whole(path, table)
     modalities = columns[len(LEADING) : columns.index("modality_gap")]
     shown = ["accuracy", *modalities]
     if not differences:
@@ -59,6 +60,35 @@ def format_table(path: Path, markdown: bool = False, differences: bool = False) 
     if markdown:
         return "\n".join(line.rstrip() for line in capture.get().strip().splitlines())
     return "\n".join([capture.get().rstrip(), "", *places(path)])
+
+
+def _expect_whole(path: Path, table: pd.DataFrame) -> None:
+    """Refuse a table that was cut: within a row, or between two (comparison.json knows all rows).
+
+    Raises:
+        UserError: It is.
+    """
+    cut = f"{path}: cut or damaged; restore it (git checkout -- {path}) or run `equipoise compare`"
+    if table.isna().any(axis=None) or not path.read_bytes().endswith(b"\n"):
+        raise UserError(cut)
+    numbers = set(table.columns) - {"dataset", "method", "variant", "key", "selection"}
+    for name in sorted(numbers):
+        if not table[name].map(_is_number).all():
+            raise UserError(cut)
+    known = path.with_suffix(".json")
+    values = files.read_json(known, "run `equipoise compare`") if known.exists() else {}
+    if isinstance(values, dict) and all(isinstance(value, dict) for value in values.values()):
+        expected = {(dataset, key) for dataset, keys in values.items() for key in keys}
+        if expected and expected != set(zip(table["dataset"], table["key"], strict=True)):
+            raise UserError(f"{path}: has other rows than {known}; run `equipoise compare`")
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell or 0)
+    except ValueError:
+        return False
+    return True
 
 
 def _records(table: pd.DataFrame) -> list[Record]:

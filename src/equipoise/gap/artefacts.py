@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import files
+from equipoise import files, vouch
 from equipoise.errors import UserError
 from equipoise.gap.mixture import Array, Mixture, Posterior
 from equipoise.params import Gap
@@ -88,6 +88,7 @@ def read_gap(paths: Mapping[str, Path], sample_ids: Sequence[str], settings: Gap
         record = json.loads(paths["fit"].read_text(encoding="utf-8"))
         with paths["subset"].open(newline="", encoding="utf-8") as file:
             chosen = [row["sample_id"] for row in csv.DictReader(file)]
+        vouch.expect(paths["subset"], record, paths["fit"])
         mixture = Mixture(
             means=tuple(record["means"]),
             variances=tuple(record["variances"]),
@@ -103,7 +104,7 @@ def read_gap(paths: Mapping[str, Path], sample_ids: Sequence[str], settings: Gap
         kind = record["scores"], record["signed"], record.get("posterior", "bayes")
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: no such file; {again}") from None
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{paths['fit']}: not what stage gap writes ({error!r}); {again}") from None
     position = {sample: row for row, sample in enumerate(sample_ids)}
     if strange := [sample for sample in chosen if sample not in position]:

@@ -61,6 +61,8 @@ class ModelCard(Section):
     weights_sha256: str
     teacher_sha256: str = ""
     """Of the weights of the run that taught it, that of ``settings.teacher``; empty: none did."""
+    files: dict[str, dict[str, Any]] = {}
+    """Name of another file of its stage to ``rows`` and ``sha256`` (:mod:`equipoise.vouch`)."""
 
     def expect_split(self, digest: str) -> None:
         """Refuse a split other than the one of the training: it may test on trained samples.

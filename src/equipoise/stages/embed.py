@@ -6,7 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from equipoise import files, layout
+from equipoise import files, layout, vouch
 from equipoise.console import log, progress
 from equipoise.params import EmbedJob
 from equipoise.stages.job import Job
@@ -69,6 +69,7 @@ def run(job: Job, settings: EmbedJob) -> None:
                 bar.advance(stop - start)
         join(outputs["embeddings"], paths, plan)
         record = {"samples": len(store), "made_with": made_with, "shapes": _shapes(plan)}
+    record[vouch.KEY] = vouch.of(outputs["embeddings"])
     files.write_json(outputs["record"], {"dataset": job.dataset, **record})
     shutil.rmtree(state, ignore_errors=True)
     log.info(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from equipoise import files, layout, registry, tracking
+from equipoise import files, layout, registry, tracking, vouch
 from equipoise.errors import UserError
 from equipoise.evaluation import collect, contributions, metrics
 from equipoise.evaluation.prediction_cost import prediction_cost
@@ -62,6 +62,7 @@ def run(job: Job, settings: Evaluate) -> None:
         record |= more
         rows = _prediction_rows(store, indices, predictions)
         files.write_csv(outputs["predictions"], list(rows[0]), rows)
+        record[vouch.KEY] = vouch.of(outputs["predictions"])
         files.write_json(outputs["metrics"], record)
     remove_finished(layout.checkpoints("train", job.dataset, job.method, seed))
 

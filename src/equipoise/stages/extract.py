@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise import files, layout, registry
+from equipoise import files, layout, registry, vouch
 from equipoise.console import Progress, log, progress
 from equipoise.data import manifest as manifests
 from equipoise.data.manifest import Column, Manifest, Row
@@ -96,8 +96,9 @@ def run(job: Job, settings: ExtractJob) -> None:
                 100 * fact["mean"],
             )
     record = _record(job.dataset, source, kept, rejects, origin) | {"facts": facts}
-    files.write_json(outputs["record"], record)
     files.write_json(outputs["samples"], extracted.samples(outputs["features"], source.readers))
+    others = (outputs["features"], outputs["rejects"], outputs["samples"])
+    files.write_json(outputs["record"], record | {vouch.KEY: vouch.of(*others)})
     shutil.rmtree(state)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from equipoise import files, layout
+from equipoise import files, layout, vouch
 from equipoise.console import log
 from equipoise.data import manifest as manifests
 from equipoise.data.manifest import SUBSETS
@@ -40,6 +40,7 @@ def run(job: Job, settings: Split) -> None:
     files.write_csv(outputs["split"], ("sample_id", "subset"), rows)
     record = _record(samples, subset, settings)
     record |= {"dataset": job.dataset, "validation_from": origin, "shared_groups": shared}
+    record[vouch.KEY] = vouch.of(outputs["split"])
     files.write_json(outputs["record"], record)
 
 

@@ -155,6 +155,10 @@ def _sender(identity: str, start: Start, kept: Journal | None) -> sender.Sender 
     if not (uri := store_uri()):
         return None
     folder = str(kept.folder) if kept else ""
+    if sender.is_slow(uri):
+        error = TimeoutError("did not answer an earlier job of this run")
+        sender.warn(uri, error, folder)
+        return None
     try:
         store.prepare_import()
         # Here and not in the thread: two threads that import at once can meet half-made modules.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import queue
 import re
 import threading
 
+from equipoise import files
 from equipoise.console import log
+from equipoise.tracking import journal as journals
 from equipoise.tracking.journal import Record, Start
 from equipoise.tracking.store import StoredRun
 
@@ -15,6 +20,10 @@ from equipoise.tracking.store import StoredRun
 GRACE_SECONDS = 60.0
 #: The same where the job was asked to stop: what asked kills soon.
 STOPPED_GRACE_SECONDS = 5.0
+#: Environment variable that all jobs of one run of Snakemake share.
+RUN = "EQUIPOISE_RUN"
+#: Where a job notes for the others of its run that the store does not answer.
+SLOW = journals.FOLDER.with_name("tracking_slow.json")
 
 
 class Sender:
@@ -64,6 +73,24 @@ class Sender:
         if not self._given_up:
             self._given_up = True
             warn(self._uri, error, self._kept)
+            if isinstance(error, TimeoutError):
+                remember(self._uri)
+
+
+def remember(uri: str) -> None:
+    """Note that a store does not answer, for the jobs that come in the same run of Snakemake."""
+    if run := os.environ.get(RUN):
+        with contextlib.suppress(OSError):
+            files.write_json(SLOW, {"run": run, "store": files.digest(uri)})
+
+
+def is_slow(uri: str) -> bool:
+    """Whether an earlier job of this run of Snakemake has waited for the store in vain."""
+    try:
+        noted = json.loads(SLOW.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(noted == {"run": os.environ.get(RUN), "store": files.digest(uri)})
 
 
 def warn(uri: str, error: Exception, kept: str = "") -> None:

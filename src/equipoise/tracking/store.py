@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 SQLITE = "sqlite:///"
 #: MLflow's limit of parameters in one call.
 BATCH = 100
+#: Letters of the longest parameter that MLflow keeps whole.
+LONGEST = 6000
 #: No telemetry, no pickles, three HTTP attempts of at most five seconds, and no tracebacks: what
 #: fails is said once, by this package. The user's values win.
 ENVIRONMENT = {
@@ -61,7 +65,7 @@ class StoredRun:
             run_name=start.name,
             tags={**start.tags, JOURNAL: journal},
         ).info.run_id
-        params = [Param(key, value) for key, value in start.params.items()]
+        params = [Param(key, value) for key, value in split_long(start.params).items()]
         for first in range(0, len(params), BATCH):
             self._client.log_batch(self._id, params=params[first : first + BATCH])
 
@@ -72,8 +76,14 @@ class StoredRun:
         self._records += 1
         match record:
             case Metrics(time=time, step=step, values=values):
-                metrics = [Metric(name, value, time, step) for name, value in values.items()]
-                self._client.log_batch(self._id, metrics=metrics)
+                infinite = sorted(name for name, value in values.items() if math.isinf(value))
+                metrics = [
+                    Metric(name, math.nan if name in infinite else value, time, step)
+                    for name, value in values.items()
+                ]
+                # A database keeps infinity as its largest number, which a chart then shows.
+                tags = [RunTag("infinite", f"step {step}: {', '.join(infinite)}"[:LONGEST])]
+                self._client.log_batch(self._id, metrics=metrics, tags=tags if infinite else ())
             case Tags(values=tags):
                 self._client.log_batch(self._id, tags=[RunTag(k, v) for k, v in tags.items()])
             case Artifact(path=path):
@@ -99,6 +109,15 @@ class StoredRun:
                 or run.info.start_time < self._start.time
             )
         ]
+
+
+def split_long(params: Mapping[str, str]) -> dict[str, str]:
+    """Return parameters of which none is too long for MLflow: ``key``, ``key.2``, ``key.3``."""
+    return {
+        key if part == 0 else f"{key}.{part + 1}": value[part * LONGEST : (part + 1) * LONGEST]
+        for key, value in params.items()
+        for part in range(max(1, -(-len(value) // LONGEST)))
+    }
 
 
 def find(uri: str, start: Start, journal: str, records: int) -> str:
@@ -162,11 +181,16 @@ def create_database(uri: str) -> None:
     Stores of other kinds, and one that exists, are left alone.
     """
     path = Path(uri.removeprefix(SQLITE))
-    if not uri.startswith(SQLITE) or "?" in uri or path.exists():
+    if not uri.startswith(SQLITE) or "?" in uri:
+        return
+    left_over = f".{path.stem}.*.tmp{path.suffix}*"
+    if path.exists() and not any(path.parent.glob(left_over)):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f"{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for old in path.parent.glob(left_over):  # whoever made it was killed: we hold the lock
+            old.unlink()
         if path.exists():
             return
         prepare_import()

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equipoise import files
+from equipoise import files, vouch
 from equipoise.errors import UserError
 from equipoise.modalities.feed import Drawn
 from equipoise.modalities.normalise import Normalisation
@@ -46,6 +46,8 @@ def read_split(path: Path, sample_ids: Sequence[str]) -> dict[str, Indices]:
                 rows[subset].append(position[sample])
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run stage split first") from None
+    if (record_path := Path(path).with_suffix(".json")).exists():
+        vouch.expect(Path(path), files.read_json(record_path, again), record_path)
     named = [row for subset in rows.values() for row in subset]
     if len(set(named)) < len(named):
         raise UserError(f"{path}: a sample stands in it twice; {again}")

@@ -18,6 +18,7 @@ from equipoise.models.build import build_model
 from equipoise.models.card import ModalityCard, ModelCard, read_card
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.training.device import pick_device
+from equipoise.training.limits import BUILD_ERRORS, expect_fit
 from equipoise.training.outputs import Predictions, gather
 from equipoise.training.source import Rows, Store, open_source
 from equipoise.training.streams import Streams
@@ -51,12 +52,18 @@ def load_model(folder: Path) -> LoadedModel:
             f"{weights}: sha256 differs from model.json; the file is damaged: restore "
             "it or train again"
         )
-    model = _built(card)
     try:
-        method = create(card.method, card.options)
+        create(card.method, card.options)
     except ValueError as error:
         raise UserError(f"{folder / 'model.json'}: {error}; is it of another version?") from None
-    method.attach(model, card.structure)
+    expect_fit(card, weights, lambda: _built(card)[0])
+    try:
+        model, method = _built(card)
+    except BUILD_ERRORS as error:
+        line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise UserError(
+            f"{folder / 'model.json'}: describes no network ({line}); is it of another version?"
+        ) from None
     try:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:
@@ -166,9 +173,10 @@ def prepared(loaded: LoadedModel, store: Store, rows: NDArray[np.int64]) -> dict
     return Streams.of_card(modalities, where).prepare(raw)
 
 
-def _built(card: ModelCard) -> MultimodalClassifier:
+def _built(card: ModelCard) -> tuple[MultimodalClassifier, Method[Any]]:
+    """Return the network of a card, with the layers that its method adds, and the method."""
     streams = Streams.of_card(card.modalities, torch.device("cpu"))
-    return build_model(
+    model = build_model(
         streams.inputs,
         {m: modality.encoder for m, modality in card.modalities.items()},
         card.fusion,
@@ -176,6 +184,9 @@ def _built(card: ModelCard) -> MultimodalClassifier:
         len(card.classes),
         [m for m, modality in card.modalities.items() if modality.embedded],
     )
+    method = create(card.method, card.options)
+    method.attach(model, card.structure)
+    return model, method
 
 
 def _checked(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise import files, layout, registry
+from equipoise import files, layout, registry, vouch
 from equipoise.console import log
 from equipoise.errors import UserError
 from equipoise.methods.base import Method, create
@@ -66,7 +67,7 @@ def train_model(
     from equipoise import tracking
 
     trainer = make_trainer(job, settings, key, options, last_epoch, start, store)
-    with trainer.stop.catch(), tracking.run(job, settings) as tracked:
+    with _alone(job, trainer), trainer.stop.catch(), tracking.run(job, settings) as tracked:
 
         def on_epoch(row: Row) -> None:
             numbers = {k: v for k, v in row.items() if k not in ("epoch", "phase")}
@@ -84,6 +85,14 @@ def train_model(
     else:  # nobody would say whether the code is still the same
         trainer.checkpoints.remove()
     log.info("%s: kept epoch %d, accuracy %.4f", job.name, best.epoch, best.accuracy)
+
+
+def _alone(job: Job, trainer: Trainer) -> contextlib.AbstractContextManager[None]:
+    """Keep another process from training this cell: both would write the same files."""
+    if not trainer.run.world.first:
+        return contextlib.nullcontext()
+    lock = layout.checkpoints(job.stage, job.dataset, job.method, str(job.seed)) / ".lock"
+    return files.alone(lock, "another process trains this", needed=False)
 
 
 def make_trainer(
@@ -303,5 +312,6 @@ def _write(outputs: Mapping[str, Path], card: dict[str, Any], best: Best, traine
         structure=best.structure,
         epoch=best.epoch,
         weights_sha256=files.sha256(outputs["weights"]),
+        files=vouch.of(outputs["history"]),
     )
     files.write_json(outputs["model"], whole.model_dump(mode="json"))

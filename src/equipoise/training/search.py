@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from equipoise import files
+from equipoise import files, vouch
 from equipoise.errors import UserError
 from equipoise.params import SearchJob
 
@@ -80,6 +80,7 @@ def write(outputs: Mapping[str, Path], trials: Sequence[Changes], results: Seque
     files.write_csv(outputs["trials"], list(rows[0]), rows)
     train, options = trials[chosen]
     record = {"trials": len(trials), "trial": chosen + 1, "train": train, "options": options}
+    record[vouch.KEY] = vouch.of(outputs["trials"])
     files.write_json(outputs["chosen"], record)
     return chosen
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise import files, layout
+from equipoise import files, layout, vouch
 from equipoise.errors import UserError
 from equipoise.verify.stores import Store
 
@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 
 #: What is wrong with the card of a model whose teacher is no longer the one that taught it.
 TAUGHT = "taught by other weights than those of"
+
+
+#: The records that vouch for the files beside them, in any data set, method and seed.
+_RECORDS = (
+    layout.features("*")["record"],
+    layout.split("*")["record"],
+    layout.embed("*")["record"],
+    layout.gap("*", "*")["fit"],
+    layout.search("*", "*")["chosen"],
+    layout.evaluate("*", "*", "*")["metrics"],
+)
 
 
 @dataclass(frozen=True)
@@ -110,11 +121,12 @@ def _of_vouchers(broken: dict[Path, str]) -> Iterator[Record]:
         (layout.warmup("*", "*")["model"], _weights),
         (layout.train("*", "*", "*")["model"], _weights),
         (layout.raw("*")["checksums"], files.read_sha256),
+        *((place, _named) for place in _RECORDS),
     ):
         for voucher in sorted(Path().glob(str(place))):
             try:
                 sums = read(voucher)
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
                 broken[voucher] = f"cannot be read ({error!r})"
                 continue
             for name, sha256 in sums.items():
@@ -140,4 +152,11 @@ def _card(path: Path) -> dict[str, Any]:
 
 
 def _weights(card: Path) -> dict[str, str]:
-    return {layout.train("", "", "")["weights"].name: str(_card(card)["weights_sha256"])}
+    weights = layout.train("", "", "")["weights"].name
+    return {weights: str(_card(card)["weights_sha256"]), **_named(card)}
+
+
+def _named(record: Path) -> dict[str, str]:
+    """Return the checksums of the files that a record vouches for; none of an older version."""
+    entries = dict(_card(record).get(vouch.KEY, {}))
+    return {name: str(entry["sha256"]) for name, entry in entries.items()}
