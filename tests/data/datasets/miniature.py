@@ -92,3 +92,31 @@ def one_epoch(dataset: str, entry: dict, **sections: dict) -> dict[str, str]:
         assert len(list(csv.DictReader(file))) == 1
     with layout.split(dataset)["split"].open(newline="") as file:
         return {row["sample_id"]: row["subset"] for row in csv.DictReader(file)}
+
+
+def git(folder: Path, *arguments: object) -> str:
+    import subprocess
+
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_LFS_SKIP_SMUDGE": "1"}
+    identity = ["-c", "user.name=n", "-c", "user.email=n@n"]
+    command = ["git", "-C", str(folder), *identity, *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+def commit(folder: Path) -> str:
+    """Commit everything in a folder as it is; return the commit."""
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "all")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def clip(path: Path, number: int) -> None:
+    """H.264 and AAC in MP4; colour and tone depend on the number."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colour = f"color=0x{9 * number % 256:02x}40{(250 - 11 * number) % 256:02x}:s=48x36:r=25:d=0.4"
+    sound = ("-f", "lavfi", "-i", f"sine=f={200 + 50 * number}:r=44100:d=0.4")
+    coded = ("-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac")
+    ffmpeg("-f", "lavfi", "-i", colour, *sound, *coded, f"file:{path}")
