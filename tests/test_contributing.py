@@ -43,7 +43,7 @@ def test_no_other_stage_hides_somewhere() -> None:
     assert set(re.findall(r"^rule (\w+):$", RULES, re.MULTILINE)) == set(layout.STAGES)
     stages = read_yaml(ROOT / "dvc.yaml")["stages"]
     cells = {re.sub("_(from_warmup|with_teacher)$", "", name) for name in stages}
-    assert cells == {*layout.STAGES, "code"}
+    assert cells == {*layout.STAGES, "code", "origin"}
 
 
 def test_links_and_recipes_point_at_something() -> None:

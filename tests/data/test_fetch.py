@@ -9,7 +9,7 @@ import pytest
 from misbehaving_server import Server, content, cut, in_turn, ranged, redirect, status, unbounded
 
 from equipoise.data.fetch import fetch
-from equipoise.data.sources import FileSource
+from equipoise.data.sources import FileSource, LooseSource
 from equipoise.errors import UserError
 
 BODY = bytes(range(256)) * 4096
@@ -221,7 +221,7 @@ def test_full_disk_names_the_path_and_the_bytes(server, tmp_path):
     code = f"""
 from pathlib import Path
 from equipoise.data.fetch import fetch
-from equipoise.data.sources import FileSource
+from equipoise.data.sources import FileSource, LooseSource
 fetch(FileSource.model_validate_json({source.model_dump_json()!r}), Path({str(tmp_path)!r}, "a"))
 """
     limit = len(BODY) // 3
@@ -243,3 +243,37 @@ fetch(FileSource.model_validate_json({source.model_dump_json()!r}), Path({str(tm
     assert last.startswith("equipoise.errors.UserError")
     assert str(tmp_path) in last and f"{len(BODY)} bytes are needed" in last
     assert not (tmp_path / "a").exists()
+
+
+def test_a_file_of_unknown_size_and_checksum_is_as_long_as_the_server_says(server, tmp_path):
+    url = server.on("/a", ranged(BODY))
+    fetch(LooseSource(urls=[url], licence="none"), tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == BODY
+    # Once for the size, once for the file; and then never again.
+    asked = list(server.asked)
+    fetch(LooseSource(urls=[url], licence="none"), tmp_path / "a.bin")
+    assert server.asked == asked == [("/a", "")] * 2
+
+
+def test_a_file_of_unknown_size_that_is_cut_is_continued(server, tmp_path):
+    answers = in_turn(ranged(BODY), ranged(BODY, cut_at=0.5), ranged(BODY))
+    source = LooseSource(urls=[server.on("/a", answers)], licence="none")
+    fetch(source, tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == BODY
+
+
+def test_the_beginning_of_a_checksum_is_checked(server, tmp_path):
+    digest = hashlib.sha256(BODY).hexdigest()
+    url = server.on("/a", content(BODY))
+    fetch(LooseSource(urls=[url], sha256=digest[:8], licence="none"), tmp_path / "a.bin")
+    wrong = LooseSource(urls=[url], sha256="0" * 8, licence="none")
+    assert "sha256: expected 00000000, got" in refused(wrong, tmp_path / "b.bin")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(status(503), "HTTP 503"), (unbounded(BODY), "does not state the size")],
+)
+def test_a_server_that_says_no_size_is_named(server, tmp_path, answer, words):
+    source = LooseSource(urls=[server.on("/a", answer)], licence="none")
+    assert words in refused(source, tmp_path / "a.bin")

@@ -274,7 +274,7 @@ def best_is_second(monkeypatch):
 
 TRAINS = {
     "adamw": toy_data.TRAIN,
-    "sgd": Train(epochs=4, batch_size=16, learning_rate=0.01, optimizer="sgd", shift=1),
+    "sgd": Train(epochs=4, batch_size=16, learning_rate=0.01, optimizer="sgd"),
 }
 
 

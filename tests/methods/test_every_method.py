@@ -24,7 +24,7 @@ from equipoise.training.loop import Trainer
 
 every = pytest.mark.parametrize("row", ROWS, ids=[row.key for row in ROWS])
 MODALITIES = [("video",), ("audio", "video"), ("audio", "image", "video")]
-LONG = Train(epochs=10, batch_size=16, learning_rate=5e-3, shift=0)
+LONG = Train(epochs=10, batch_size=16, learning_rate=5e-3)
 
 
 @pytest.fixture(autouse=True)

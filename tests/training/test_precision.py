@@ -18,7 +18,7 @@ from equipoise.models.layers import Conv2d
 from equipoise.params import Train
 from equipoise.training import precision
 
-BF16 = Train(epochs=2, batch_size=16, learning_rate=5e-3, shift=1, precision="bf16")
+BF16 = Train(epochs=2, batch_size=16, learning_rate=5e-3, precision="bf16")
 
 
 class Faulty(TorchDispatchMode):

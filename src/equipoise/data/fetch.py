@@ -140,13 +140,13 @@ def _sized(url: str, source: FileSource) -> FileSource:
     import requests
 
     headers = {"Accept-Encoding": "identity"}
-    try:
-        answer = requests.head(url, headers=headers, timeout=TIMEOUT, allow_redirects=True)
+    try:  # GET, not HEAD: addresses that are signed for the one refuse the other
+        with requests.get(url, headers=headers, timeout=TIMEOUT, stream=True) as answer:
+            if not answer.ok:
+                raise _WrongError(f"HTTP {answer.status_code}")
+            size = answer.headers.get("Content-Length", "")
     except requests.RequestException as error:
         raise _WrongError(f"connection failed ({type(error).__name__})") from None
-    if not answer.ok:
-        raise _WrongError(f"HTTP {answer.status_code}")
-    size = answer.headers.get("Content-Length", "")
     if not size.isdecimal() or int(size) == 0:
         raise _WrongError("the server does not state the size")
     return source.model_copy(update={"size": int(size)})
