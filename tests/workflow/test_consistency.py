@@ -102,7 +102,17 @@ FILL = {
 }
 WORDS = [
     *("official", "random", "conv_frames", "conv_spectrogram", "sum", "probe", "split", "sgd"),
-    *("conv_speech", "resnet18", "constant", "bf16", "last", "bayes", "gmm-adaptive", "cpu", "elsewhere"),
+    *(
+        "conv_speech",
+        "resnet18",
+        "constant",
+        "bf16",
+        "last",
+        "bayes",
+        "gmm-adaptive",
+        "cpu",
+        "elsewhere",
+    ),
 ]
 
 
