@@ -101,7 +101,7 @@ def _check_whole(file: File, first: bytes, ends: float, allowed: Tolerance) -> N
 def _check_packets(file: File, track: Track, size: int | None, allowed: Tolerance) -> None:
     """Look for packets that are cut, or missing from a format that lists all of them."""
     listed = len(track.stream.index_entries) if file.format in _INDEXED else 0
-    if (lost := track.seconds(listed - track.packets)) > allowed.broken:
+    if (lost := track.share(listed - track.packets, listed)) > allowed.broken:
         raise MediaError(
             f"truncated {track.name}: {track.packets} of the {listed} packets in its index"
             f" ({lost:.2f} s are missing)"

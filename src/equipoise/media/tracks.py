@@ -84,6 +84,11 @@ class Track:
         """Return how long so many packets usually last."""
         return float(max(0, packets) * usual_step(self.times) * self.unit)
 
+    def share(self, packets: int, whole: int) -> float:
+        """Return how long so many of all packets last, by the length that the header says."""
+        seconds = float((self.stream.duration or 0) * self.unit)
+        return seconds * packets / whole if seconds and packets > 0 else self.seconds(packets)
+
     def timeline(self, origin: int) -> Timeline:
         """Return when its packets are shown, in ticks from ``origin``."""
         return Timeline(self.unit, [time - origin for time in self.times], self.end - origin)
