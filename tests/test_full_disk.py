@@ -57,6 +57,8 @@ SAYING = [
     ["params", "check"],
     ["params", "schema"],
     ["methods"],
+    ["encoders"],
+    ["modalities"],
     ["predict", "--model", "models/train/mine/joint/seed0", "own/manifest.csv"],
 ]
 
