@@ -58,14 +58,19 @@ def check_download(dataset: str, download: Mapping[str, Any], datasets: Iterable
     places = _written({dataset, *datasets})
     if mirror := os.environ.get(MIRROR):
         expect_apart(Path(mirror).expanduser(), MIRROR, places)
-    if "folder" in download:
-        key, folder = f"datasets.{dataset}.download.folder", Path(download["folder"]).expanduser()
-        expect_apart(folder, key, places)
-        # The cache of DVC may hold what the files are links to.
-        owners = {_own(place): place for place in places if place not in layout.TOOLS}
-        for path in _leading_elsewhere(folder):
-            if place := next((owners[k] for k in _chain(path) if k in owners), None):
-                raise UserError(_refusal(key, path, "lies in", place))
+    for option in ("folder", "media"):
+        if download.get(option):
+            _check_folder(dataset, option, download[option], places)
+
+
+def _check_folder(dataset: str, option: str, named: str, places: Iterable[Path]) -> None:
+    key, folder = f"datasets.{dataset}.download.{option}", Path(named).expanduser()
+    expect_apart(folder, key, places)
+    # The cache of DVC may hold what the files are links to.
+    owners = {_own(place): place for place in places if place not in layout.TOOLS}
+    for path in _leading_elsewhere(folder):
+        if place := next((owners[k] for k in _chain(path) if k in owners), None):
+            raise UserError(_refusal(key, path, "lies in", place))
 
 
 def expect_apart(path: Path, what: str, places: Iterable[Path] | None = None) -> None:

@@ -97,7 +97,7 @@ def test_numbers_equal_comparison_csv():
         assert wanted <= set(shown)
         for name, (value, text) in shown.items():
             assert value == row[name]
-            if not name.startswith("p_value"):
+            if "p_value" not in name:
                 number = float(text.replace("−", "-"))
                 assert number == pytest.approx(100 * float(value), abs=0.0501)
 
@@ -119,7 +119,7 @@ def test_pictures_and_tables_can_be_heard():
         if tag == "th":
             assert found["scope"] in ("row", "col")
     count = [tag for tag, _ in page.attributes]
-    assert count.count("caption") == count.count("table") == 5
+    assert count.count("caption") == count.count("table") == 6
 
 
 def test_one_seed_says_so():
@@ -257,3 +257,49 @@ def test_without_a_search_nothing_is_said_of_it():
     made_up.write(grid := Grid(methods=("joint", "gmm")))
     compare.run(Job("compare"), grid.settings())
     assert "Hyper-parameters" not in layout.compare()["report"].read_text()
+
+
+def test_cards_of_every_method_of_the_grid():
+    text, _ = report(Grid(methods=("joint", "gmm", "lfm-heuristic")))
+    cards = Page(text.split('id="cards"')[1]).text
+    assert "experimental: read from an abstract" in cards
+    assert "gmm experimental not established the mixture 1.5 to 1.6 modalities: 2 or more;" in cards
+    assert "lfm stable SGD, rate 1e-2" in cards and "Yang, Wan, Jiang, Xu" in cards
+
+
+def test_the_best_control_is_named_and_compared_with():
+    _, page = report(Grid())
+    assert "Against unimodal best control" in page.text
+    assert "control_difference" in page.numbers["gmm"]
+    assert "control_difference" not in page.numbers["unimodal"]
+    _, alone = report(Grid(methods=("joint", "gmm")))
+    assert "best control" not in alone.text.split("How to read this")[0]
+
+
+def test_several_data_sets_have_ranks_and_one_has_none():
+    text, _ = report(Grid())
+    assert "Across data sets" not in text
+    grids = [Grid(), Grid(dataset="pictures")]
+    for grid in grids:
+        made_up.write(grid)
+    settings = grids[0].settings().model_copy(update={"datasets": ["keypad", "pictures"]})
+    compare.run(Job("compare"), settings)
+    page = Page(made_up.html())
+    # q(0.95; 5 groups) / sqrt(2) = 2.728 (Demsar, table 5a): 2.728 sqrt(5 * 6 / 12) = 4.31
+    assert "differ by less than 4.31 do not differ at 95 %" in page.text
+    assert "critical difference 4.31, more than the axis" in page.text
+    assert not page.unbalanced
+    found = made_up.nested()["across data sets"]
+    assert found["critical_difference"] == pytest.approx(4.313, abs=1e-3)
+    rows = made_up.table()
+    for key, one in found["methods"].items():
+        places = []
+        for name in ("keypad", "pictures"):
+            values = {r["key"]: float(r["accuracy"]) for r in rows if r["dataset"] == name}
+            places.append(1 + sum(v > values[key] for v in values.values()))
+        assert one["mean_rank"] == sum(places) / 2
+        if key != "joint":
+            of_key = [float(r["difference"]) for r in rows if r["key"] == key]
+            assert one["worst_difference"] == min(of_key)
+            parts = [one[f"{word}_baseline"] for word in ("worse_than", "same_as", "better_than")]
+            assert sum(parts) == pytest.approx(1)

@@ -4,6 +4,7 @@ import shutil
 import made_up_results as made_up
 import pytest
 from made_up_results import Grid
+from scipy import stats
 
 from equipoise import layout
 from equipoise.errors import UserError
@@ -75,7 +76,7 @@ def test_json_holds_the_numbers_of_the_table():
         filled = {n for n, v in row.items() if v} - {"dataset", "method", "variant", "key"}
         limits = {name for name in filled if name.endswith(("_low", "_high"))}
         assert {"accuracy_low", "difference_high"} <= limits or row["key"] == "joint"
-        assert filled - {"selection"} - limits == set(nested[row["key"]])
+        assert filled - {"selection", "control"} - limits == set(nested[row["key"]])
 
 
 def test_curves_are_long_and_complete():
@@ -169,3 +170,41 @@ def test_curves_of_a_warm_start_begin_with_the_warm_up():
     layout.warmup("keypad", "0")["history"].unlink()
     with pytest.raises(UserError, match=r"seed0/history\.csv: no such file"):
         compare.run(Job("compare"), Grid(methods=("gmm",), seeds=(0,)).settings(baseline="gmm"))
+
+
+def test_the_difference_to_the_best_control_is_by_the_same_test():
+    grid = Grid()
+    rows = {row["key"]: row for row in run(grid)}
+
+    def accuracies(key, subset):
+        paths = [layout.evaluate("keypad", key, str(seed))["metrics"] for seed in grid.seeds]
+        return [json.loads(path.read_text())[subset]["accuracy"] for path in paths]
+
+    # Controls of the grid: unimodal, and joint under another name than the baseline's.
+    controls = ("unimodal", "joint-default-purified")
+    best = max(controls, key=lambda key: sum(accuracies(key, "val")))
+    assert {row["control"] for row in rows.values()} == {best}
+    found = stats.ttest_rel(accuracies("gmm", "test"), accuracies(best, "test"))
+    assert float(rows["gmm"]["control_p_value"]) == pytest.approx(found.pvalue)
+    low, high = found.confidence_interval(0.95)
+    assert float(rows["gmm"]["control_difference_low"]) == pytest.approx(low)
+    assert float(rows["gmm"]["control_difference_high"]) == pytest.approx(high)
+    for key in ("joint", best):
+        assert rows[key]["control_difference"] == rows[key]["control_p_value_holm"] == ""
+    # Holm by hand: the smallest of three counts three times.
+    others = [key for key in rows if key not in ("joint", best)]
+    smallest = min(float(rows[key]["control_p_value"]) for key in others)
+    adjusted = min(float(rows[key]["control_p_value_holm"]) for key in others)
+    assert adjusted == pytest.approx(min(1, 3 * smallest))
+
+
+def test_the_best_control_is_chosen_on_validation():
+    grid = Grid()
+    made_up.write(grid)
+    for seed in grid.seeds:  # best on test, worst on validation
+        path = layout.evaluate("keypad", "unimodal", str(seed))["metrics"]
+        record = json.loads(path.read_text())
+        record["val"]["accuracy"], record["test"]["accuracy"] = 0.1, 1.0
+        path.write_text(json.dumps(record))
+    compare.run(Job("compare"), grid.settings())
+    assert {row["control"] for row in made_up.table()} == {"joint-default-purified"}

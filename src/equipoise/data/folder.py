@@ -46,7 +46,7 @@ def download(destination: Path, settings: Settings) -> None:
     """
     taken = take(Path(settings.folder).expanduser())
     for path, original in taken.media.items():
-        _link(destination / path, original.resolve())
+        link(destination / path, original.resolve())
     files.write_csv(destination / "manifest.csv", taken.header, taken.rows)
 
 
@@ -118,9 +118,10 @@ def _leads_out(path: str) -> bool:
     return parts.is_absolute() or ".." in parts.parts
 
 
-def _link(link: Path, target: Path) -> None:
-    if link.is_symlink() and link.readlink() == target:
+def link(path: Path, target: Path) -> None:
+    """Make ``path`` a symbolic link to ``target``, whatever stood there."""
+    if path.is_symlink() and path.readlink() == target:
         return
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)

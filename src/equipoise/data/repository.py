@@ -1,4 +1,4 @@
-"""Fetch one tag of a git repository: part of :mod:`equipoise.data.fetch`."""
+"""Fetch one tag or commit of a git repository: part of :mod:`equipoise.data.fetch`."""
 
 import os
 import re
@@ -19,7 +19,7 @@ class _GitError(Exception):
 
 
 def clone(source: RepositorySource, destination: Path, places: list[str], hint: str) -> None:
-    """Put the files of ``source.tag`` (and ``.git``) at ``destination``, if the commit is right.
+    """Put the files of a tag or commit (and ``.git``) at ``destination``, if the commit is right.
 
     A clone that is there already is kept if it is at that commit and unchanged. git cannot resume:
     an interrupted clone starts again, and leaves nothing under the final name.
@@ -37,7 +37,8 @@ def clone(source: RepositorySource, destination: Path, places: list[str], hint: 
         return
     faults = []
     for place in places:
-        log.info("cloning %s %s (%s) from %s", destination.name, source.tag, source.licence, place)
+        wanted = source.tag or source.commit
+        log.info("cloning %s %s (%s) from %s", destination.name, wanted, source.licence, place)
         try:
             with files.atomic_directory(destination) as folder:
                 _clone(place, source, folder)
@@ -53,6 +54,9 @@ def clone(source: RepositorySource, destination: Path, places: list[str], hint: 
 def _clone(place: str, source: RepositorySource, folder: Path) -> None:
     """Clone into an empty folder; only objects that git has hashed itself (``--no-local``)."""
     options = [part for option in OPTIONS for part in ("-c", option)]
+    if not source.tag:
+        _fetch_commit(place, source, folder, options)
+        return
     depth = [] if Path(place).is_file() else ["--depth=1"]  # a bundle is taken whole
     command = ["-c", "safe.directory=*", "clone", "--progress", "--no-local", "--template="]
     command += [*depth, *options, f"--branch={source.tag}", "--", place, str(folder)]
@@ -60,6 +64,16 @@ def _clone(place: str, source: RepositorySource, folder: Path) -> None:
     found = _run(["-C", str(folder), "rev-parse", "HEAD"]).strip()
     if found != source.commit:
         raise _GitError(f"commit of tag {source.tag}: expected {source.commit}, got {found}")
+
+
+def _fetch_commit(place: str, source: RepositorySource, folder: Path, options: list[str]) -> None:
+    """Ask for one commit by its name; a bundle cannot be asked and is taken whole."""
+    bundle = Path(place).is_file()
+    what = ["--", place, "refs/*:refs/origin/*"] if bundle else ["--depth=1", "--", place]
+    here = ["-C", str(folder), "-c", "safe.directory=*", *options]
+    _run(["init", "--quiet", "--template=", str(folder)])
+    _run([*here, "fetch", *what, *([] if bundle else [source.commit])])
+    _run([*here, "checkout", "--quiet", "--detach", source.commit])
 
 
 def _is_at(folder: Path, commit: str) -> bool:
@@ -75,7 +89,8 @@ def _run(arguments: list[str], title: str = "") -> str:
     # Variables of a surrounding repository (a git hook, for example) would redirect every call.
     outer = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")
     environment = {k: v for k, v in os.environ.items() if k not in outer}
-    environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    # Media stay pointers, also where git-lfs is installed: they are fetched one by one, checked.
+    environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_LFS_SKIP_SMUDGE": "1"}
     try:
         process = subprocess.Popen(
             ["git", *arguments],

@@ -22,6 +22,8 @@ class FileSource(Section):
     """Bytes."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     licence: str
+    checked: str = ""
+    """Day on which size and sha256 were compared with the file; empty: not noted."""
 
 
 class LooseSource(FileSource):
@@ -34,14 +36,17 @@ class LooseSource(FileSource):
 
 
 class RepositorySource(Section):
-    """One tag of a git repository, known by its commit."""
+    """One tag or commit of a git repository, known by its commit."""
 
     urls: Urls
     """Remotes, best first."""
-    tag: str
+    tag: str = ""
+    """Empty: the commit is asked for by its name, which GitHub and GitLab allow."""
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
     """A git commit is a checksum of every file below it."""
     licence: str
+    checked: str = ""
+    """Day on which the commit was looked at; empty: not noted."""
 
 
 Source = FileSource | RepositorySource

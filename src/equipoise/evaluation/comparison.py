@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
+from equipoise import registry
 from equipoise.evaluation.collect import DatasetResults, GapFit, Run
 from equipoise.evaluation.gap_score import GapScore, score_posterior
 from equipoise.evaluation.statistics import (
@@ -30,6 +32,7 @@ LEADING = (
 #: Numbers of which the table has the mean alone, without limits.
 MEAN_ONLY = ("map", "ece")
 DIFFERENCE = ("difference", "difference_low", "difference_high", "p_value", "p_value_holm")
+CONTROL = ("control", *(f"control_{name}" for name in DIFFERENCE))
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class Row:
     """Accuracy minus that of the baseline; None for the baseline itself."""
     selection: str
     p_value_holm: float | None = field(default=None)
+    control: str = ""
+    """The best control of the data set (see :func:`best_control`); empty where there is none."""
+    control_difference: Difference | None = None
+    """Accuracy minus that of the best control; None for that control and for the baseline."""
+    control_p_value_holm: float | None = None
 
 
 def rows(results: DatasetResults, baseline: str, level: float) -> list[Row]:
@@ -57,12 +65,12 @@ def rows(results: DatasetResults, baseline: str, level: float) -> list[Row]:
         key: {seed: float(run.metrics["test"]["accuracy"]) for seed, run in runs.items()}
         for key, runs in results.runs.items()
     }
-    differences = {
-        key: paired_difference(accuracy[key], accuracy[baseline], level)
-        for key in results.runs
-        if key != baseline and baseline in accuracy
-    }
-    adjusted = holm({key: difference.p_value for key, difference in differences.items()})
+    keys = [key for key in results.runs if key != baseline]
+    differences = _differences(accuracy, keys, baseline, level)
+    adjusted = _adjusted(differences)
+    control = best_control(results, baseline)
+    to_control = _differences(accuracy, [key for key in keys if key != control], control, level)
+    control_adjusted = _adjusted(to_control)
     auroc = mean_auroc(results)
     warm = results.warm
     table = []
@@ -80,9 +88,43 @@ def rows(results: DatasetResults, baseline: str, level: float) -> list[Row]:
                 difference=differences.get(key),
                 selection="+".join(sorted({run.metrics["selection"] for run in runs.values()})),
                 p_value_holm=adjusted.get(key),
+                control=control,
+                control_difference=to_control.get(key),
+                control_p_value_holm=control_adjusted.get(key),
             )
         )
     return table
+
+
+def _differences(
+    accuracy: Mapping[str, Mapping[int, float]], keys: Sequence[str], other: str, level: float
+) -> dict[str, Difference]:
+    if other not in accuracy:
+        return {}
+    return {key: paired_difference(accuracy[key], accuracy[other], level) for key in keys}
+
+
+def _adjusted(differences: Mapping[str, Difference]) -> dict[str, float | None]:
+    return holm({key: difference.p_value for key, difference in differences.items()})
+
+
+def best_control(results: DatasetResults, baseline: str) -> str:
+    """Return the control with the highest mean accuracy on validation, empty where there is none.
+
+    Controls are the methods of grade "baseline" (see :data:`equipoise.registry.GRADES`) but for the
+    baseline itself. The test split does not decide which one is the best.
+    """
+    means = {
+        key: fmean(run.metrics["val"]["accuracy"] for run in runs.values())
+        for key, runs in results.runs.items()
+        if key != baseline and registry.methods()[run_name(runs)].grade == "baseline"
+    }
+    return max(means, key=lambda key: means[key], default="")
+
+
+def run_name(runs: Mapping[int, Run]) -> str:
+    """Return the method's name, without variant and label."""
+    return str(next(iter(runs.values())).metrics["name"])
 
 
 def flat_metrics(metrics: dict[str, Any]) -> dict[str, float]:
@@ -133,7 +175,7 @@ def header(modalities: Sequence[str]) -> list[str]:
         for name in ("macro_f1", *accuracies, "modality_gap", "accuracy_unspoiled")
         for side in ("low", "high")
     ]
-    behind = ("modality_gap", *DIFFERENCE, "accuracy_unspoiled", "selection")
+    behind = ("modality_gap", *DIFFERENCE, *CONTROL, "accuracy_unspoiled", "selection")
     return [*LEADING, *accuracies, *behind, *limits, *MEAN_ONLY, "level", "key"]
 
 
@@ -149,11 +191,16 @@ def cells(row: Row, level: float) -> dict[str, Any]:
         "level": level,
         "key": row.key,
         "p_value_holm": row.p_value_holm,
+        "control": row.control or None,
+        "control_p_value_holm": row.control_p_value_holm,
     }
     intervals = dict(row.intervals)
     if row.difference is not None:
         intervals["difference"] = row.difference.interval
         values["p_value"] = row.difference.p_value
+    if row.control_difference is not None:
+        intervals["control_difference"] = row.control_difference.interval
+        values["control_p_value"] = row.control_difference.p_value
     for name, interval in intervals.items():
         values[name] = interval.mean
         if name not in MEAN_ONLY:

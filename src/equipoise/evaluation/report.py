@@ -7,11 +7,14 @@ from typing import Any
 
 from equipoise import provenance
 from equipoise.evaluation import (
+    report_across,
+    report_cards,
     report_modalities,
     report_results,
     report_robustness,
     report_samples,
 )
+from equipoise.evaluation.across import Across
 from equipoise.evaluation.collect import DatasetResults
 from equipoise.evaluation.comparison import Row, mean_auroc
 from equipoise.evaluation.findings import (
@@ -41,6 +44,9 @@ READING = (
     "Differences are paired: the same seed with and without the method. p-values are of the paired "
     "t-test, adjusted by Holm's method over the methods of one data set; with a handful of seeds "
     "they are coarse, so read the interval first.",
+    "Controls are methods that do a part of what others do and claim nothing; the best one is that "
+    "with the highest mean accuracy on validation. A method that is not better than it owes its "
+    "gain to what the control does, too.",
     "A head is a linear classifier on the features of one modality. The gap of heads is the best "
     "head's accuracy minus the worst one's.",
     "A modality counts as neglected when its head, trained together with the others, stays below "
@@ -48,13 +54,19 @@ READING = (
 )
 
 
-def render(collected: Sequence[DatasetResults], table: Sequence[Row], settings: CompareJob) -> str:
+def render(
+    collected: Sequence[DatasetResults],
+    table: Sequence[Row],
+    settings: CompareJob,
+    together: Across | None = None,
+) -> str:
     """Return the report as HTML.
 
     Args:
         collected: What is known about each data set.
         table: The rows of comparison.csv.
         settings: Baseline, level and grid.
+        together: What the data sets say together; None where they are too few.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -73,11 +85,14 @@ def render(collected: Sequence[DatasetResults], table: Sequence[Row], settings: 
         lstrip_blocks=True,
     )
     environment.filters["keep"] = lambda text: text.replace(" %", "\u00a0%")
+    baseline = settings.compare.baseline
     text = environment.get_template("report.html.j2").render(
         title=_title(settings.datasets),
         facts=_facts(settings),
-        baseline=settings.compare.baseline,
+        baseline=baseline,
         sections=sections,
+        across=report_across.across_part(together, baseline, settings.compare.level),
+        cards=report_cards.card_part(settings.methods),
         reading=READING,
         made_by=_made_by(),
     )
@@ -139,6 +154,7 @@ def _section(
         "rows": report_results.result_rows(table, modalities, baseline),
         "compared": any(row.difference for row in table),
         "drawn": len(table) > 1,
+        "control": next((r.control for r in table if r.control_difference), ""),
         "spoiled_known": any("accuracy_unspoiled" in row.intervals for row in table),
         "heads": heads["rows"],
         "heads_axis": heads["axis"],

@@ -14,7 +14,7 @@ from equipoise.evaluation.comparison import Row
 from equipoise.evaluation.findings import REFERENCE, p_text, reference_row, signed
 from equipoise.evaluation.gap_score import AIM
 from equipoise.evaluation.plots import percent
-from equipoise.evaluation.statistics import Interval, sampling_half_width
+from equipoise.evaluation.statistics import Difference, Interval, sampling_half_width
 from equipoise.evaluation.svg import element
 
 
@@ -45,9 +45,11 @@ def result_rows(
             "tag": _tag(row, baseline),
             "accuracy": cell(row, "accuracy", main=True),
             "accuracy_plot": plots.interval_strip(row.intervals["accuracy"], limits, False, True),
-            "difference": _difference(row),
+            "difference": _difference("difference", row.difference),
             "difference_plot": _difference_plot(row, around),
-            "p_value": _p_value(row),
+            "p_value": _p_value("p_value_holm", row.p_value_holm),
+            "control": _difference("control_difference", row.control_difference),
+            "control_p": _p_value("control_p_value_holm", row.control_p_value_holm),
             "macro_f1": cell(row, "macro_f1"),
             "heads": [cell(row, f"accuracy_{m}") for m in modalities],
             "gap": cell(row, "modality_gap"),
@@ -76,11 +78,11 @@ def plus_minus(interval: Interval) -> str:
     return "" if interval.half_width is None else f"± {percent(interval.half_width)}"
 
 
-def _difference(row: Row) -> Cell | None:
-    if row.difference is None:
+def _difference(column: str, difference: Difference | None) -> Cell | None:
+    if difference is None:
         return None
-    interval = row.difference.interval
-    return Cell("difference", interval.mean, signed(interval.mean), plus_minus(interval))
+    interval = difference.interval
+    return Cell(column, interval.mean, signed(interval.mean), plus_minus(interval))
 
 
 def _difference_plot(row: Row, limits: tuple[float, float]) -> Markup:
@@ -90,9 +92,8 @@ def _difference_plot(row: Row, limits: tuple[float, float]) -> Markup:
     return plots.interval_strip(row.difference.interval, limits, True, strong)
 
 
-def _p_value(row: Row) -> Cell | None:
-    p = row.p_value_holm
-    return None if p is None else Cell("p_value_holm", p, p_text(p))
+def _p_value(column: str, p: float | None) -> Cell | None:
+    return None if p is None else Cell(column, p, p_text(p))
 
 
 def result_words(table: Sequence[Row], samples: int, level: float) -> dict[str, str]:

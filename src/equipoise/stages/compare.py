@@ -12,7 +12,7 @@ def run(job: Job, settings: CompareJob) -> None:
         UserError: A run of the grid is missing.
     """
     from equipoise import tracking
-    from equipoise.evaluation import comparison, curves, report
+    from equipoise.evaluation import across, comparison, curves, report
     from equipoise.evaluation.collect import collect
 
     outputs = layout.compare()
@@ -23,9 +23,11 @@ def run(job: Job, settings: CompareJob) -> None:
         modalities = sorted({m for results in collected for m in results.modalities})
         header = comparison.header(modalities)
         files.write_csv(outputs["table"], header, (comparison.cells(row, level) for row in table))
-        files.write_json(outputs["metrics"], comparison.nested(table, level))
+        together = across.across(table, baseline, level)
+        nested = comparison.nested(table, level) | across.numbers(together)
+        files.write_json(outputs["metrics"], nested)
         points = (point for results in collected for point in curves.long_rows(results))
         files.write_csv(outputs["curves"], curves.HEADER, points)
-        files.write_text(outputs["report"], report.render(collected, table, settings))
+        files.write_text(outputs["report"], report.render(collected, table, settings, together))
         for name in ("table", "report"):
             tracked.artifact(outputs[name])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from equipoise import files, layout, places, registry
 from equipoise.console import log
-from equipoise.data import folder, manifest
+from equipoise.data import folder, manifest, published
 from equipoise.errors import UserError
 from equipoise.parallel import on_all_cores
 from equipoise.params import DownloadJob, parse
@@ -36,7 +36,8 @@ def run(job: Job, settings: DownloadJob) -> None:
     sums = on_all_cores(lambda name: files.sha256(work / name), media, f"{job.dataset}: sha256")
     lines = [f"{sha}  {name}\n" for sha, name in zip(sums, media, strict=True)]
     files.write_text(work / final["checksums"].name, "".join(lines))
-    _publish(work, final["manifest"].parent, {path.name for path in final.values()})
+    ours = {path.name for path in final.values()} | {published.COVERAGE}
+    _publish(work, final["manifest"].parent, ours)
     log.info("%s: %d samples in %d media files", job.dataset, len(table.rows), len(media))
 
 

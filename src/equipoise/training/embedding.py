@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from equipoise.errors import UserError
 from equipoise.modalities.feed import Feed
@@ -36,12 +37,25 @@ class Embedder:
     """Of its input."""
     device: torch.device
 
+    def to(self, device: torch.device) -> None:
+        """Move encoder and preparation to a device."""
+        self.device = device
+        self.encoder.to(device)
+        self.feed.bind(self.normalisation, device)
+
     @property
     def width(self) -> int:
         """Length of an embedding."""
         return self.encoder.width
 
     @torch.no_grad()
+    def outputs(self, stored: Tensor) -> Tensor:
+        """Return float32 (n, E) of stored samples (n, *shape), both on the encoder's device."""
+        batches = stored.split(BATCH)
+        return torch.cat(
+            [self.encoder.embed(self.feed.prepare(one, {})).float() for one in batches]
+        )
+
     def embed(self, stored: NDArray[Any]) -> NDArray[np.float32]:
         """Return float32 (n, E) of stored samples (n, *shape), without augmentation.
 
@@ -51,8 +65,7 @@ class Embedder:
         pieces = []
         for start in range(0, len(stored), BATCH):
             batch = torch.from_numpy(np.ascontiguousarray(stored[start : start + BATCH]))
-            inputs = self.feed.prepare(batch.to(self.device), {})
-            pieces.append(self.encoder.embed(inputs).float().cpu())
+            pieces.append(self.outputs(batch.to(self.device)).cpu())
         embedded: NDArray[np.float32] = torch.cat(pieces).numpy()
         if not np.isfinite(embedded).all():
             raise UserError(

@@ -41,7 +41,7 @@ class Streams:
         self.feeds = dict(feeds)
         self.normalisation = {m: normalisation[m] for m in feeds}
         self.inputs = {m: feed.input() for m, feed in feeds.items()}
-        self._device = device
+        self.device = device
         for m, one in feeds.items():
             one.bind(self.normalisation[m], device)
 
@@ -54,7 +54,7 @@ class Streams:
     def draw(self, seed: tuple[int, int], count: int) -> dict[str, Drawn]:
         """Draw the random numbers of one epoch, ``seed`` = (seed, epoch), for ``count`` samples."""
         return {
-            m: one.draw(Dice(seed, getattr(one.augment, "share", "") or m, count, self._device))
+            m: one.draw(Dice(seed, getattr(one.augment, "share", "") or m, count, self.device))
             for m, one in self.feeds.items()
         }
 

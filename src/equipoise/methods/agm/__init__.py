@@ -34,6 +34,7 @@ METHOD = MethodInfo(
     modalities=(2, None),
     state="running means of the scores since the first step; means of the coefficients",
     grade="partial",
+    optimizer="not established",
     assumes=(
         "encoders that are trained",
         "an optimiser that does not undo the scale of a gradient (SGD)",

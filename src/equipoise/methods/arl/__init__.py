@@ -32,4 +32,7 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.arl.method:Arl",
     modalities=(2, None),
     state="whether the epoch has modulation; means of the factors",
+    grade="partial",
+    optimizer="SGD, rate 1e-3, momentum 0.9, weight decay 1e-4 (paper, second-hand)",
+    assumes=("encoders that are trained", "an optimiser that keeps the size of gradients (SGD)"),
 )

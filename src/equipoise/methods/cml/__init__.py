@@ -24,4 +24,7 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.cml.method:Cml",
     modalities=(2, None),
     state="the step within the epoch; the mean penalty",
+    grade="partial",
+    optimizer="not established (its experiments are on hand-crafted features of several views)",
+    assumes=("a fusion that can leave modalities out",),
 )

@@ -25,4 +25,11 @@ METHOD = MethodInfo(
     variants=("disentangled",),
     options=Options,
     plugin="equipoise.methods.dgl.method:Dgl",
+    grade="partial",
+    optimizer="SGD, rate 2e-3, momentum 0.9, weight decay 1e-4, a tenth from epoch 70 on (code)",
+    assumes=(
+        "encoders that are trained",
+        "an optimiser that keeps the size of gradients (SGD)",
+        "a fusion that does not read the heads",
+    ),
 )

@@ -29,4 +29,12 @@ METHOD = MethodInfo(
     check=smp.check,
     needs_teacher=True,
     state="the stage, means of the factors and of the two distances over the epoch",
+    grade="partial",
+    optimizer="SGD, rate 1e-3, momentum 0.9, weight decay 1e-4, a tenth after 200 of 300 "
+    "epochs (code)",
+    assumes=(
+        "a teacher that generalises",
+        "encoders that are trained",
+        "features as wide as the teacher's",
+    ),
 )

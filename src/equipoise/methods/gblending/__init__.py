@@ -34,5 +34,6 @@ METHOD = MethodInfo(
     modalities=(2, None),
     state="the weights and, online, the losses at the last estimate",
     grade="partial",
+    optimizer="not established",
     assumes=("a validation split that is like the training split", "several super-epochs"),
 )

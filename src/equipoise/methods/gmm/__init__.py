@@ -77,6 +77,7 @@ METHOD = MethodInfo(
     needs_warmup=True,
     state="the mixture",
     grade="experimental",
+    optimizer="not established",
     assumes=(
         "two groups of samples that differ in the gap between modalities",
         "a warm-up that is long enough to see them",

@@ -34,4 +34,7 @@ METHOD = MethodInfo(
     options=Options,
     plugin="equipoise.methods.masam.method:Masam",
     state="moving averages and last values of the unimodal losses, means over the epoch",
+    grade="experimental",
+    optimizer="AdamW, rate 1e-4 (configuration of the code)",
+    assumes=("encoders that are trained",),
 )

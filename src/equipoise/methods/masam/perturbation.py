@@ -18,33 +18,58 @@ def inner(first: Gradients, second: Gradients) -> Tensor:
 
 
 def cosine(first: Gradients, second: Gradients) -> Tensor:
-    """Return the cosine over all tensors together; 0 when one of the gradients is zero."""
+    """Return the cosine over all tensors together; 0 when one of the gradients is zero.
+
+    >>> cosine([torch.tensor([1.0, 0.0])], [torch.tensor([3.0, 4.0])])
+    tensor(0.6000)
+    """
     lengths = (inner(first, first) * inner(second, second)).sqrt()
     return inner(first, second) / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)
 
 
 def cosines(first: Gradients, second: Gradients) -> Tensor:
-    """Return the cosine of each tensor, (number of tensors,)."""
+    """Return the cosine of each tensor, (number of tensors,).
+
+    >>> joint = [torch.tensor([1.0]), torch.tensor([2.0])]
+    >>> cosines(joint, [torch.tensor([3.0]), torch.tensor([-1.0])])
+    tensor([ 1., -1.])
+    """
     return torch.stack([cosine([a], [b]) for a, b in zip(first, second, strict=True)])
 
 
 def moved_average(average: Tensor, losses: Tensor, beta: float) -> Tensor:
-    """Return MA <- beta MA + (1 - beta) L, (M,)."""
+    """Return MA <- beta MA + (1 - beta) L, (M,).
+
+    >>> moved_average(torch.tensor([1.0]), torch.tensor([2.0]), beta=0.9)
+    tensor([1.1000])
+    """
     return beta * average + (1 - beta) * losses
 
 
 def decay(last: Tensor, average: Tensor) -> Tensor:
-    """Return max(0, L of the step before - MA of this step), (M,)."""
+    """Return max(0, L of the step before - MA of this step), (M,).
+
+    >>> decay(torch.tensor([2.0, 1.0]), torch.tensor([1.5, 1.5]))
+    tensor([0.5000, 0.0000])
+    """
     return (last - average).clamp_min(0)
 
 
 def score(decay: Tensor, alignment: Tensor, share: float) -> Tensor:
-    """Return APS = a decay + (1 - a) alignment, (M,)."""
+    """Return APS = a decay + (1 - a) alignment, (M,).
+
+    >>> score(torch.tensor([0.5]), torch.tensor([1.0]), share=0.8)
+    tensor([0.6000])
+    """
     return share * decay + (1 - share) * alignment
 
 
 def perturbation(joint: Gradients, unimodal: Gradients, rho: float) -> list[Tensor]:
-    """Return eps = rho gamma G / |G|, gamma = cos(G, U) over the whole encoder (the paper's)."""
+    """Return eps = rho gamma G / |G|, gamma = cos(G, U) over the whole encoder (the paper's).
+
+    >>> perturbation([torch.tensor([0.0, 5.0])], [torch.tensor([3.0, 4.0])], rho=0.5)
+    [tensor([0.0000, 0.4000])]
+    """
     length = inner(joint, joint).sqrt()
     factor = rho * cosine(joint, unimodal) / length.clamp_min(torch.finfo(length.dtype).tiny)
     return [factor * g for g in joint]
@@ -55,6 +80,9 @@ def released_perturbation(joint: Gradients, unimodal: Gradients, rho: float) -> 
 
     Tensor by tensor, r = (<u, g> / |g|^2) g where <u, g> >= 0, else g. With N the length of all r
     and f the cosine of the last tensor, where that is positive, else 1: eps = rho f r / N.
+
+    >>> released_perturbation([torch.tensor([0.0, 5.0])], [torch.tensor([3.0, 4.0])], rho=0.5)
+    [tensor([0.0000, 0.4000])]
     """
     parts = []
     for g, u in zip(joint, unimodal, strict=True):

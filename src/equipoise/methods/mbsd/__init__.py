@@ -23,4 +23,7 @@ METHOD = MethodInfo(
     options=Options,
     plugin="equipoise.methods.mbsd.method:Mbsd",
     modalities=(2, None),
+    grade="experimental",
+    optimizer="AdamW, weight decay 0.01, a tenth every 10 of 30 epochs (port in BalanceBenchmark)",
+    assumes=("modalities that should predict alike",),
 )

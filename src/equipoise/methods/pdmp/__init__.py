@@ -26,4 +26,7 @@ METHOD = MethodInfo(
     options=Options,
     plugin="equipoise.methods.pdmp.method:Pdmp",
     needs_teacher=True,
+    grade="experimental",
+    optimizer="not established (no code; the abstract names none)",
+    assumes=("encoders that are trained", "an optimiser that keeps the size of gradients (SGD)"),
 )

@@ -16,6 +16,10 @@ from equipoise.training.run import Run
 def accuracies(outputs: Iterable[tuple[Mapping[str, Tensor], Tensor]]) -> dict[str, float]:
     """Return the accuracy of each modality.
 
+    >>> logits = {"audio": torch.tensor([[1.0, 0.0], [1.0, 0.0]])}
+    >>> accuracies([(logits, torch.tensor([0, 1]))])
+    {'audio': 0.5}
+
     Args:
         outputs: Batches of logits ``{m: (B, C)}`` and labels (B,).
     """
@@ -32,6 +36,9 @@ def coefficients(accuracy: Mapping[str, float], dominant: float, others: float) 
     """Return gamma_m: ``dominant`` for the highest accuracy, of equals the first; else ``others``.
 
     1 where there is one modality: it has none to lead (ours).
+
+    >>> coefficients({"audio": 0.9, "video": 0.6}, dominant=2.0, others=0.5)
+    {'audio': 2.0, 'video': 0.5}
     """
     if len(accuracy) == 1:
         return dict.fromkeys(accuracy, 1.0)

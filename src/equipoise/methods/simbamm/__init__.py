@@ -46,4 +46,6 @@ METHOD = MethodInfo(
     options=Options,
     plugin="equipoise.methods.simbamm.method:SimbammMethod",
     check=check,
+    grade="baseline",
+    optimizer="schedule-free AdamW, rate 1e-3, weight decay 0.01 (code)",
 )

@@ -45,4 +45,8 @@ METHOD = MethodInfo(
     check=check,
     needs_teacher=True,
     state="the stage, means of the factors over the epoch",
+    grade="partial",
+    optimizer="SGD, rate 1e-3, momentum 0.9, weight decay 1e-4, a tenth after 200 of 300 "
+    "epochs (code)",
+    assumes=("encoders that are trained", "an optimiser that keeps the size of gradients (SGD)"),
 )

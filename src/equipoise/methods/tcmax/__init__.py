@@ -40,4 +40,7 @@ METHOD = MethodInfo(
     options=Options,
     plugin="equipoise.methods.tcmax.method:Tcmax",
     check=check,
+    grade="partial",
+    optimizer="SGD, rate 1e-3, momentum 0.9, weight decay 1e-4 (code)",
+    assumes=("a fusion that is a sum, or negatives that are drawn", "batches with several samples"),
 )

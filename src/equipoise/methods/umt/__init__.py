@@ -25,4 +25,11 @@ METHOD = MethodInfo(
     plugin="equipoise.methods.umt.method:Umt",
     needs_teacher=True,
     state="means of the distances over the epoch",
+    grade="partial",
+    optimizer="AdamW (port in BalanceBenchmark); the authors' is not established",
+    assumes=(
+        "a teacher that generalises",
+        "encoders that are trained",
+        "features as wide as the teacher's",
+    ),
 )
