@@ -1,7 +1,17 @@
+from types import SimpleNamespace
+
 import pytest
 
 from equipoise.evaluation.comparison import Row
-from equipoise.evaluation.findings import comparisons, deficits, headline, neglect, p_text, signed
+from equipoise.evaluation.findings import (
+    at_chance,
+    comparisons,
+    deficits,
+    headline,
+    neglect,
+    p_text,
+    signed,
+)
 from equipoise.evaluation.statistics import Difference, Interval
 
 
@@ -18,6 +28,29 @@ def row(key, accuracy, heads=(), difference=None, holm=None):
     return Row(
         "d", key, key.split("-")[0], "default", 3, intervals, None, difference, "validation", holm
     )
+
+
+def fake_results(audio, video, chance=0.1, samples=400):
+    """Two methods of one seed; the second is better at both by 0.02."""
+
+    def run(more):
+        heads = {"audio": audio + more, "video": video + more}
+        metrics = {
+            "test": {"accuracy_by_modality": heads},
+            "subsets": {"none": {"accuracy": chance}},
+        }
+        return SimpleNamespace(metrics=metrics, predictions=range(samples))
+
+    runs = {"joint": {0: run(0.0)}, "unimodal": {0: run(0.02)}}
+    return SimpleNamespace(runs=runs, modalities=["audio", "video"])
+
+
+def test_a_modality_at_chance_is_named():
+    """400 samples at 0.1: the standard error is 0.015, so that 0.13 is not above chance."""
+    (said,) = at_chance(fake_results(audio=0.9, video=0.11))
+    assert said.startswith("At chance: video alone reaches 13.0 % at best") and "10.0 %" in said
+    assert at_chance(fake_results(audio=0.9, video=0.111)) == []
+    assert len(at_chance(fake_results(audio=0.05, video=0.05))) == 2
 
 
 def test_established():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from equipoise.evaluation.collect import DatasetResults, Run
 from equipoise.evaluation.comparison import Row, gap_scores
+from equipoise.evaluation.contributions import NONE
 from equipoise.evaluation.gap_score import AIM, UNDERTRAINED, undertrained
 from equipoise.evaluation.plots import percent
 
@@ -151,6 +153,33 @@ def _won_back(table: Sequence[Row], worst: str, base: Row) -> list[str]:
     if not ranked:
         return [f"No balancing method wins back {percent(SMALL)} point or more of it."]
     return [f"Points won back: {', '.join(f'{key} {percent(gained[key])}' for key in ranked)}."]
+
+
+def at_chance(results: DatasetResults) -> list[str]:
+    """Name the modalities that no method brings above always answering the most frequent class.
+
+    Above means: by more than two standard errors of a share of so many test samples.
+    """
+    runs = [run for by_seed in results.runs.values() for run in by_seed.values()]
+    if not runs or not len(runs[0].predictions):
+        return []
+    chance = fmean(run.metrics["subsets"][NONE]["accuracy"] for run in runs)
+    limit = chance + 2 * math.sqrt(chance * (1 - chance) / len(runs[0].predictions))
+    said = []
+    for modality in results.modalities:
+        best = max(
+            fmean(run.metrics["test"]["accuracy_by_modality"][modality] for run in by_seed.values())
+            for by_seed in results.runs.values()
+            if all(modality in r.metrics["test"]["accuracy_by_modality"] for r in by_seed.values())
+        )
+        if best <= limit:
+            said.append(
+                f"At chance: {modality} alone reaches {percent(best)} % at best, and always "
+                f"answering the most frequent class {percent(chance)} %. What is stored of it, or "
+                "its encoder, does not fit: look at the samples below and at its settings before "
+                "anything is said about balance."
+            )
+    return said
 
 
 def alone_unspoiled(results: DatasetResults) -> list[str]:

@@ -19,6 +19,7 @@ from equipoise.evaluation.collect import DatasetResults
 from equipoise.evaluation.comparison import Row, mean_auroc
 from equipoise.evaluation.findings import (
     alone_unspoiled,
+    at_chance,
     comparisons,
     deficits,
     gap_problems,
@@ -142,6 +143,7 @@ def _section(
             *comparisons(table, level),
             *neglect(table, modalities, baseline),
             *alone_unspoiled(results),
+            *at_chance(results),
             *gap_verdict(results),
         ],
         "warnings": [*_warnings(table), *gap_problems(results)],

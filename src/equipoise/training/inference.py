@@ -13,12 +13,13 @@ from torch import Tensor
 from equipoise import files
 from equipoise.errors import UserError
 from equipoise.methods.base import Method, create
+from equipoise.modalities.base import Input
 from equipoise.modalities.draws import mixed
 from equipoise.models.build import build_model
 from equipoise.models.card import ModalityCard, ModelCard, read_card
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.training.device import pick_device
-from equipoise.training.limits import BUILD_ERRORS, expect_fit
+from equipoise.training.limits import BUILD_ERRORS, expect_fit, expect_sizes
 from equipoise.training.outputs import Predictions, gather
 from equipoise.training.source import Rows, Store, open_source
 from equipoise.training.streams import Streams
@@ -56,9 +57,13 @@ def load_model(folder: Path) -> LoadedModel:
         create(card.method, card.options)
     except ValueError as error:
         raise UserError(f"{folder / 'model.json'}: {error}; is it of another version?") from None
-    expect_fit(card, weights, lambda: _built(card)[0])
+    expect_sizes(card, folder / "model.json")
     try:
-        model, method = _built(card)
+        inputs = Streams.of_card(card.modalities, torch.device("cpu")).inputs
+        expect_fit(weights, lambda: _built(card, inputs)[0])
+        model, method = _built(card, inputs)
+    except UserError:
+        raise
     except BUILD_ERRORS as error:
         line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise UserError(
@@ -173,11 +178,12 @@ def prepared(loaded: LoadedModel, store: Store, rows: NDArray[np.int64]) -> dict
     return Streams.of_card(modalities, where).prepare(raw)
 
 
-def _built(card: ModelCard) -> tuple[MultimodalClassifier, Method[Any]]:
+def _built(
+    card: ModelCard, inputs: Mapping[str, Input]
+) -> tuple[MultimodalClassifier, Method[Any]]:
     """Return the network of a card, with the layers that its method adds, and the method."""
-    streams = Streams.of_card(card.modalities, torch.device("cpu"))
     model = build_model(
-        streams.inputs,
+        inputs,
         {m: modality.encoder for m, modality in card.modalities.items()},
         card.fusion,
         card.features,

@@ -29,26 +29,31 @@ BUILD_ERRORS = (
 )
 
 
-def expect_fit(card: ModelCard, weights: Path, build: Callable[[], nn.Module]) -> None:
-    """Refuse a card that describes another, or a far larger, network than the weights are of.
+def expect_sizes(card: ModelCard, where: Path) -> None:
+    """Refuse a card with a size that no model has.
+
+    Raises:
+        UserError: Which one.
+    """
+    for name, number in _sizes(card):
+        if number > _LARGEST:
+            raise UserError(f"{where}: {name} is {number}, too large for any model; train again")
+    for name, modality in card.modalities.items():
+        if math.prod(modality.shape) > _LARGEST_SAMPLE:
+            shape = list(modality.shape)
+            raise UserError(f"{where}: a sample of {name!r} has shape {shape}; train again")
+
+
+def expect_fit(weights: Path, build: Callable[[], nn.Module]) -> None:
+    """Refuse weights of another network than the card describes.
 
     Args:
-        card: What the network is.
         weights: ``model.safetensors``.
         build: Makes the network of the card, with all that its method adds.
 
     Raises:
         UserError: They do not belong together.
     """
-    where = weights.with_name("model.json")
-    for name, number in _sizes(card):
-        if number > _LARGEST:
-            raise UserError(f"{where}: {name} is {number}, too large for any model; train again")
-    for name, modality in card.modalities.items():
-        if math.prod(modality.shape) > _LARGEST_SAMPLE:
-            raise UserError(
-                f"{where}: a sample of {name!r} has shape {modality.shape}; train again"
-            )
     there = header(weights)
     try:
         with torch.device("meta"):
