@@ -127,6 +127,11 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--json", action="store_true", help="with every option, for programs")
     verb.set_defaults(action=_methods)
 
+    verb = verbs.add_parser("datasets", help="list the published data sets: access, licence, lists")
+    verb.add_argument("--json", action="store_true", help="with every address, for programs")
+    verb.add_argument("--markdown", action="store_true", help="as docs/datasets.md")
+    verb.set_defaults(action=_datasets)
+
     _add_track(verbs.add_parser("track", help="MLflow: serve, import runs, create the store"))
     return parser
 
@@ -349,6 +354,25 @@ def _methods(options: argparse.Namespace) -> None:
             f"{', '.join(method['assumes']) or 'nothing else'}\n"
             f"    proposed for: {method['optimizer']}; cost: {_cost(method['cost'])}\n"
             f"    options: {', '.join(method['options']) or 'none'}\n"
+        )
+
+
+def _datasets(options: argparse.Namespace) -> None:
+    import json
+
+    from equipoise.data import recipes
+
+    if options.markdown:
+        sys.stdout.write(recipes.markdown())
+        return
+    if options.json:
+        sys.stdout.write(json.dumps(recipes.describe(), indent=2, ensure_ascii=False) + "\n")
+        return
+    for name, recipe in recipes.recipes().items():
+        lists = "".join(f"    {key}: {what}\n" for key, what in recipe.lists.items())
+        sys.stdout.write(
+            f"{name}: {recipe.summary}\n    access: {recipe.access}; licence: {recipe.licence}\n"
+            f"{lists}"
         )
 
 
