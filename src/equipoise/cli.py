@@ -136,6 +136,11 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--json", action="store_true", help="with every option, for programs")
         verb.set_defaults(action=partial(listing.show, describe, lines))
 
+    verb = verbs.add_parser("datasets", help="list the published data sets: access, licence, lists")
+    verb.add_argument("--json", action="store_true", help="with every address, for programs")
+    verb.add_argument("--markdown", action="store_true", help="as docs/datasets.md")
+    verb.set_defaults(action=_datasets)
+
     _add_track(verbs.add_parser("track", help="MLflow: serve, import runs, create the store"))
     return parser
 
@@ -337,6 +342,25 @@ def _params(options: argparse.Namespace) -> None:
         f"{len(checked.seeds)} seed(s): {', '.join(checked.datasets)} × "
         f"{', '.join(checked.method_names)} × {', '.join(map(str, checked.seeds))}\n"
     )
+
+
+def _datasets(options: argparse.Namespace) -> None:
+    import json
+
+    from equipoise.data import recipes
+
+    if options.markdown:
+        sys.stdout.write(recipes.markdown())
+        return
+    if options.json:
+        sys.stdout.write(json.dumps(recipes.describe(), indent=2, ensure_ascii=False) + "\n")
+        return
+    for name, recipe in recipes.recipes().items():
+        lists = "".join(f"    {key}: {what}\n" for key, what in recipe.lists.items())
+        sys.stdout.write(
+            f"{name}: {recipe.summary}\n    access: {recipe.access}; licence: {recipe.licence}\n"
+            f"{lists}"
+        )
 
 
 def _track_init(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -72,6 +72,19 @@ def split_lines(content: bytes) -> list[str]:
     return found[:-1] if found[-1] == "" else found
 
 
+def located(items: Sequence[Item], settings: Published) -> list[Item]:
+    """Put in place of each file's name its path below the user's folder, however deep it lies."""
+    root = Path(settings.media).expanduser()
+    found = sorted(root.rglob("*.mp4")) if settings.media else []
+    paths = {path.name: path.relative_to(root).as_posix() for path in found}
+
+    def one(item: Item) -> Item:
+        media = {column: paths.get(name, name) for column, name in item.media.items()}
+        return replace(item, media=media)
+
+    return [one(item) for item in items]
+
+
 def take(destination: Path, items: Sequence[Item], settings: Published, how: str) -> None:
     """Link the media of a user's folder and write the manifest of those samples that have all.
 
@@ -80,6 +93,20 @@ def take(destination: Path, items: Sequence[Item], settings: Published, how: str
         items: The samples, in the order of the manifest.
         settings: Where the media are, and how many samples may be absent.
         how: What a person does to get the media: one sentence without a full stop.
+
+    Raises:
+        UserError: No folder, too many absent files, or a file that is a pointer or a web page.
+    """
+    root, kept = present(destination, items, settings, how)
+    for path in {path: None for item in kept for path in item.media.values()}:
+        link(destination / "media" / path, (root / path).resolve())
+    write(destination, kept)
+
+
+def present(
+    destination: Path, items: Sequence[Item], settings: Published, how: str
+) -> tuple[Path, list[Item]]:
+    """Return the user's folder and the samples that have all their files in it.
 
     Raises:
         UserError: No folder, too many absent files, or a file that is a pointer or a web page.
@@ -93,9 +120,7 @@ def take(destination: Path, items: Sequence[Item], settings: Published, how: str
     kept = [item for item in items if there.issuperset(item.media.values())]
     report(destination, items, kept, settings, f"below {root}; {how}")
     refuse(root, kept)
-    for path in {path: None for item in kept for path in item.media.values()}:
-        link(destination / "media" / path, (root / path).resolve())
-    write(destination, kept)
+    return root, kept
 
 
 def report(

@@ -120,3 +120,12 @@ def clip(path: Path, number: int) -> None:
     sound = ("-f", "lavfi", "-i", f"sine=f={200 + 50 * number}:r=44100:d=0.4")
     coded = ("-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac")
     ffmpeg("-f", "lavfi", "-i", colour, *sound, *coded, f"file:{path}")
+
+
+def moving(path: Path, number: int, *sound: object) -> None:
+    """MPEG-4 with B-frames in AVI: a texture goes right, the faster the larger the number."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = "color=gray:s=96x72:r=25:d=0.5,noise=alls=90:all_seed=7,gblur=2,"
+    picture += f"scroll=h={-0.003 * number:.4f}"
+    coded = ("-c:v", "mpeg4", "-q:v", "2", "-bf", "2", "-vtag", "DIVX")
+    ffmpeg("-f", "lavfi", "-i", picture, *sound, *coded, path)

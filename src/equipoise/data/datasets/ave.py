@@ -9,6 +9,7 @@ classes: the group is the video, so that stage split says it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -84,5 +85,5 @@ def named(items: list[Item]) -> list[Item]:
     for item in items:
         count = seen[item.group] = seen.get(item.group, 0) + 1
         name = item.group if count == 1 else f"{item.group}.{count}"
-        found.append(Item(name, item.label, item.split, item.media, item.group, item.cells))
+        found.append(replace(item, sample_id=name))
     return found
