@@ -105,3 +105,15 @@ def test_git_not_installed(mirror, upstream, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="install git"):
         fetch(source, tmp_path / "speech")
+
+
+def test_a_commit_without_a_tag(mirror, upstream, tmp_path):
+    target = tmp_path / "out" / "speech"
+    fetch(repository(upstream, tag=""), target)
+    assert (target / "a.txt").read_bytes() == b"one\r\ntwo\n"
+    (target / "mark").touch()
+    git(target, "config", "status.showUntrackedFiles", "no")
+    fetch(repository(upstream, tag=""), target)
+    assert (target / "mark").exists()  # kept: nothing was cloned again
+    with pytest.raises(UserError, match="no source gave the right commit"):
+        fetch(repository(upstream, tag="", commit=40 * "0"), target)

@@ -68,8 +68,8 @@ def markdown() -> str:
     for name, recipe in recipes().items():
         lists = "".join(f"| `{key}` | {what} |\n" for key, what in recipe.lists.items())
         parts.append(
-            f"## {name}\n\n{recipe.summary[0].upper()}{recipe.summary[1:]}. Access: {recipe.access}. "
-            f"Licence: {recipe.licence}.\n\n"
+            f"## {name}\n\n{recipe.summary[0].upper()}{recipe.summary[1:]}. "
+            f"Access: {recipe.access}. Licence: {recipe.licence}.\n\n"
             f"| list | train / val / test |\n|---|---|\n{lists}\n"
             f"- Media: {recipe.media}.\n- To know: {recipe.known}.\n"
             f"- Run here: {recipe.ran}.\n- Not run here: {recipe.not_ran}.\n"

@@ -26,7 +26,7 @@ ABOUT = (
 def card_part(keys: Sequence[str]) -> dict[str, Any]:
     """Return the cards of the methods behind the keys of the grid, each method once."""
     described = registry.describe_methods()
-    names = dict.fromkeys(registry.method_of(key)[0] for key in keys)
+    names = dict.fromkeys(key.partition("-")[0] for key in keys)
     grades = sorted({described[name]["grade"] for name in names} & registry.GRADES.keys())
     return {
         "about": ABOUT,
