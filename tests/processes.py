@@ -9,13 +9,23 @@ import torch
 import toy_data
 from torch import nn
 
-from equipoise import registry
 from equipoise.errors import ProcessError
+from equipoise.models.build import build_encoder
+from equipoise.params import Encoder
 from equipoise.training import world
 from equipoise.training.shares import share
 
 TRAIN = toy_data.TRAIN.model_copy(update={"epochs": 3})
-SHAPES = {"conv_frames": (2, 12, 12, 3), "conv_spectrogram": (9, 8), "conv_speech": (33, 40)}
+#: Encoders that are tried in shares: of the others, the layers are in these.
+SHARED = {
+    "conv_frames",
+    "conv_spectrogram",
+    "conv_speech",
+    "resnet18",
+    "temporal_conv",
+    "mlp",
+    "bag",
+}
 
 
 def run(processes, *arguments, **environment):
@@ -27,12 +37,6 @@ def run(processes, *arguments, **environment):
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def an_input(shape, count, generator):
-    """A prepared batch of stored samples of this shape."""
-    picture = (count, shape[0], 3, *shape[1:3]) if len(shape) == 4 else (count, 1, *shape)
-    return torch.randn(picture, generator=generator)
 
 
 def loss_of(features):
@@ -51,19 +55,21 @@ def gradients(encoder, batch):
 
 def encoders():
     """Features, gradients and running statistics are those of one process."""
-    assert set(SHAPES) == set(registry.encoders()), "a new encoder needs its shape here"
-    here, generator = world.current(), torch.Generator().manual_seed(3)
-    for name, shape in SHAPES.items():
+    sys.path.append(str(Path(__file__).with_name("models") / "encoders"))
+    from encoder_settings import ROWS
+
+    here = world.current()
+    for row in (row for row in ROWS if row.name in SHARED):
         pair = []
         for _ in range(2):
             torch.manual_seed(1)
-            module = __import__(f"equipoise.models.encoders.{name}", fromlist=["build"])
-            pair.append(module.build(shape, 8))
+            chosen = Encoder(name=row.name, options=row.options)
+            pair.append(build_encoder(chosen, row.given, 8))
         alone, shared = pair
         share(nn.ModuleDict({"m": shared}), here)
         assert list(alone.state_dict()) == list(shared.state_dict())
         for count in (8, 7, 2):  # the last leaves a process without a sample
-            batch = an_input(shape, count, generator)
+            batch = row.inputs(count)
             for training in (True, False):
                 alone.train(training)
                 shared.train(training)

@@ -127,7 +127,14 @@ def test_train_says_which_stage_is_missing(project):
 
 
 GRID = {
-    "datasets": {"keypad": {}},
+    "datasets": {
+        "keypad": {
+            "modalities": {
+                "video": {"kind": "frames", "pick": {"even": 4}, "size": 32},
+                "audio": {"kind": "sound", "rate": 8000, "seconds": 0.8},
+            }
+        }
+    },
     "methods": {"from_scratch": {"joint": {}, "lfm": {}}},
     "seeds": [0],
 }
