@@ -3,7 +3,8 @@
 A change of a result is then seen in the commit that makes it. Two kinds of files:
 
 - what no floating-point arithmetic goes into is the same on every machine;
-- the rest is the same on one kind of CPU only (vector instructions, PyTorch's version): the list
+- the rest is the same on one kind of CPU only (vector instructions, PyTorch's version, and those of
+  the packages that envs/constraints.txt pins): the list
   has one column for each kind it was written on, and on another kind nothing is compared.
 
 :data:`MAY_DIFFER` names what differs from run to run. ``python tests/test_snapshot.py`` writes the
@@ -27,7 +28,7 @@ LIST = Path(__file__).with_name("snapshot.json")
 #: Files that hold measured seconds (docs/decisions/0008-timing-in-metrics.md), and pictures.
 MAY_DIFFER = ("results/evaluate/*/metrics.json", "results/report.html", "results/gap/*.png")
 #: The same on every machine.
-EXACT = ("data/raw/*", "data/splits/*", "data/features/*/rejects.csv")
+EXACT = ("data/raw/*/manifest.csv", "data/splits/*", "data/features/*/rejects.csv")
 
 
 def kind() -> str:

@@ -6,7 +6,7 @@ import pytest
 from made_up_results import Grid
 from scipy import stats
 
-from equipoise import layout
+from equipoise import cli, layout
 from equipoise.errors import UserError
 from equipoise.evaluation.comparison import LEADING
 from equipoise.stages import compare
@@ -160,6 +160,37 @@ def test_metrics_of_an_older_version_are_named():
     path.write_text(json.dumps(metrics))
     with pytest.raises(UserError, match=f"^{path}: written by an older equipoise; run stage eval"):
         compare.run(Job("compare"), grid.settings())
+
+
+@pytest.mark.parametrize("name", ["predictions", "history", "gap", "trials", "split", "rejects"])
+def test_a_table_that_was_cut_is_refused_with_its_rows(name):
+    grid = Grid(methods=("joint", "gmm"), seeds=(0,), tests=31, trials=3)
+    made_up.write(grid)
+    tables = {
+        "predictions": layout.evaluate("keypad", "joint", "0")["predictions"],
+        "history": layout.train("keypad", "joint", "0")["history"],
+        "gap": layout.gap("keypad", "0")["gap"],
+        "trials": layout.search("keypad", "joint")["trials"],
+        "split": layout.split("keypad")["split"],
+        "rejects": layout.features("keypad")["rejects"],
+    }
+    path = tables[name]
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    said = rf"^{path}: not the file that .* \({len(lines) - 2} rows, there were {len(lines) - 1}\)"
+    with pytest.raises(UserError, match=said):
+        compare.run(Job("compare"), grid.settings())
+
+
+@pytest.mark.parametrize("keep", [-3, -200, 0.5])
+def test_a_cut_comparison_is_not_shown(keep, capsys):
+    run(Grid(methods=("joint", "unimodal"), seeds=(0,)))
+    path = layout.compare()["table"]
+    text = path.read_text()
+    path.write_text(text[: keep if keep < 0 else text.index("\n", len(text) // 2) + 1])
+    assert cli.main(["show"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cut or damaged" in line or "has other rows" in line or "not a comparison" in line
 
 
 def test_curves_of_a_warm_start_begin_with_the_warm_up():

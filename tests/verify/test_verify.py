@@ -11,6 +11,8 @@ import pytest
 import small_project
 from small_project import CLIP, MODEL, flip, md5, sha256
 
+from equipoise import files, vouch
+
 WEIGHTS, CARD = MODEL / "model.safetensors", MODEL / "model.json"
 TABLE = Path("results/comparison.csv")
 TWINS = [MODEL.with_name(f"seed{seed}") / "history.csv" for seed in (0, 1)]
@@ -123,6 +125,27 @@ def test_without_dvc_weights_and_clips_are_compared_with_their_own_records(proje
     status, lines = project.verify("--remote")
     assert status == 2
     assert "no DVC repository here" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("record", "table"),
+    [
+        ("data/features/toy/extract.json", "rejects.csv"),
+        ("data/splits/toy/split.json", "split.csv"),
+        ("results/gap/toy/seed0/gmm.json", "gap.csv"),
+        ("results/search/toy/joint/chosen.json", "trials.csv"),
+        ("results/evaluate/toy/joint/seed0/metrics.json", "predictions.csv"),
+    ],
+)
+def test_without_dvc_tables_are_compared_with_the_records_beside_them(project, record, table):
+    shutil.rmtree(".dvc")
+    record, table = Path(record), Path(record).with_name(table)
+    files.write_text(table, "a\n1\n2\n")
+    files.write_json(record, {"files": vouch.of(table)})
+    assert project.problems() == []
+    files.write_text(table, "a\n1\n")
+    (line,) = project.problems()
+    assert line.startswith(f"{table}: not as in {record}; mend: rm -r {record.parent} && snakemake")
 
 
 def test_a_damaged_card_is_blamed_and_not_its_weights(project):
