@@ -5,8 +5,8 @@
 # Versions:  OpenCV 5.0.0.93 (headless, contrib), NumPy 2.4.6.
 # Behaviour: a smooth picture, shifted by (3.5, -1.25) pixels. On 8-bit grey both methods find the shift. On
 #            floats 0..1 Farneback answers rest, without a warning: it expects 0..255. TV-L1 finds
-#            the shift in 0..1; on 0..255 (it multiplies floats by 255 itself) its median is right, but
-#            single vectors are tens to hundreds of pixels long. So no float scale serves both; 8 bits do.
+#            the shift in 0..1; on 0..255 its median is right, but single vectors are up to 224 pixels
+#            long. So no float scale serves both; 8 bits do.
 # Output (median right, down; then whether any vector is longer than 10 pixels):
 #   8 bits        Farneback  3.50 -1.29  False   TV-L1  3.50 -1.25  False
 #   float 0..1    Farneback  0.00  0.00  False   TV-L1  3.50 -1.25  False

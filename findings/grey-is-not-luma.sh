@@ -5,7 +5,7 @@
 # Versions:  PyAV 18.1.0, imageio-ffmpeg 0.8.1 (its own ffmpeg, 9.0), NumPy 2.4.6.
 # Behaviour: two lossless files hold the same bytes, Y = 81 everywhere, and differ in the tag of the colour
 #            matrix. Asked for gray, the BT.601 file and an untagged one give (81 - 16) * 255 / 219 = 76. The
-#            BT.709 file gives 90: it goes through RGB, and grey is made of that with BT.601's weights.
+#            BT.709 file gives 90, which is what BT.601's weights make of its RGB, (255, 23, 0).
 #            HD files are tagged BT.709; whoever feeds optical flow or a depth network with grey frames gets
 #            another brightness than the Y plane, by an amount that depends on the colour.
 # Output:

@@ -4,11 +4,13 @@
 # Guess:     count_frames_and_secs says how many frames read_frames of the same package will yield.
 # Versions:  imageio-ffmpeg 0.8.1 (its own ffmpeg), PyAV 18.1.0.
 # Behaviour: a valid .mp4 whose frames have unequal distances: five frames, a gap of 1.6 s, five frames.
-#            Counting copies packets: 10. Reading pipes raw video, for which ffmpeg makes an even rate and
-#            repeats the last frame through the gap. So an array allocated from the count is too short, and
-#            "every n-th frame" takes copies. PyAV gives each frame once, with its time.
+#            Counting keeps the times as they are: 10. Reading pipes raw video, which has no times, and
+#            ffmpeg fills the gap with copies of frames. So an array allocated from the count is too short,
+#            and "every n-th frame" takes copies. With output_params=["-fps_mode", "passthrough"] reading
+#            gives 10, too. PyAV gives each frame once, with its time.
 # Output:
-#   counted 10, read 87, PyAV 10 at [0.0, 0.04, 0.08, 0.12, 0.16, 1.8, 1.84, 1.88, 1.92, 1.96] s
+#   counted 10, read 87, read with passthrough 10
+#   PyAV 10 at [0.0, 0.04, 0.08, 0.12, 0.16, 1.8, 1.84, 1.88, 1.92, 1.96] s
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -28,12 +30,19 @@ made = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi",
 subprocess.run(made, check=True)
 
 counted, _ = imageio_ffmpeg.count_frames_and_secs("gap.mp4")
-reader = imageio_ffmpeg.read_frames("gap.mp4")
-next(reader)  # what is known of the file; frames follow
-read = sum(1 for _ in reader)
+
+
+def read(*parameters: str) -> int:
+    reader = imageio_ffmpeg.read_frames("gap.mp4", output_params=list(parameters))
+    next(reader)  # what is known of the file; frames follow
+    return sum(1 for _ in reader)
+
+
+copies, passed = read(), read("-fps_mode", "passthrough")
 with av.open("gap.mp4") as container:
     times = [round(frame.time, 2) for frame in container.decode(video=0)]
-print(f"counted {counted}, read {read}, PyAV {len(times)} at {times} s")
-assert (counted, read) == (10, 87)
+print(f"counted {counted}, read {copies}, read with passthrough {passed}")
+print(f"PyAV {len(times)} at {times} s")
+assert (counted, copies, passed) == (10, 87, 10)
 assert times == [0.0, 0.04, 0.08, 0.12, 0.16, 1.8, 1.84, 1.88, 1.92, 1.96]
 PY
