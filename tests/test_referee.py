@@ -1,0 +1,58 @@
+"""configs/referee.yaml: valid, with every method, the same chances for all, and SGD among them."""
+
+from pathlib import Path
+
+import pytest
+
+from equipoise import params, registry
+
+ROOT = Path(__file__).parents[1]
+STUDY = ROOT / "configs/referee.yaml"
+
+
+def load(*overlays):
+    return params.load(ROOT / "params.yaml", [STUDY, *overlays])
+
+
+@pytest.fixture(scope="module")
+def study():
+    return load()
+
+
+def keys(study):
+    methods = study.methods
+    return [*methods.from_scratch, *methods.from_warmup, *methods.with_teacher]
+
+
+def test_every_method_stands_in_it(study):
+    names = {registry.method_of(key)[0] for key in keys(study)}
+    assert names == registry.methods().keys()
+    assert len(study.seeds) == 5
+    assert study.train.selection == "validation"
+
+
+def test_all_have_the_same_trials_and_sgd_is_among_them(study):
+    assert study.search.trials == 1 + len(study.search.train)  # joint, without options, has so many
+    kinds = [change.get("optimizer", study.train.optimizer) for change in study.search.train]
+    assert study.train.optimizer == "adamw" and kinds.count("sgd") >= 3
+    without = {key for key in keys(study) if not study.search.options.get(key)}
+    assert without == {"joint", "unimodal"}
+
+
+def test_the_page_counts_as_the_configuration_does(study):
+    page = (ROOT / "docs/referee.md").read_text(encoding="utf-8")
+    sets, rows = len(study.datasets), len(keys(study))
+    trainings = sets * rows * (len(study.seeds) + study.search.trials)
+    assert f"{sets} data sets × {rows} rows × (5 seeds + 6 trials) = {trainings}" in page
+    assert f"{len(registry.methods())} methods ({rows} rows)" in page
+
+
+@pytest.mark.parametrize("backbone", ["finetuned", "scratch"])
+def test_the_backbones_are_crossed_on_one_data_set(study, backbone):
+    other = load(ROOT / f"configs/referee-{backbone}.yaml")
+    assert list(other.datasets) == ["emoji"] and keys(other) == keys(study)
+    frozen = {m: e.freeze for m, e in study.datasets["emoji"].encoders.items()}
+    trained = {m: e.freeze for m, e in other.datasets["emoji"].encoders.items()}
+    assert set(frozen.values()) == {"body"} and set(trained.values()) == {"none"}
+    weights = {bool(e.weights) for e in other.datasets["emoji"].encoders.values()}
+    assert weights == {backbone == "finetuned"}
