@@ -345,22 +345,9 @@ def _params(options: argparse.Namespace) -> None:
 
 
 def _datasets(options: argparse.Namespace) -> None:
-    import json
-
     from equipoise.data import recipes
 
-    if options.markdown:
-        sys.stdout.write(recipes.markdown())
-        return
-    if options.json:
-        sys.stdout.write(json.dumps(recipes.describe(), indent=2, ensure_ascii=False) + "\n")
-        return
-    for name, recipe in recipes.recipes().items():
-        lists = "".join(f"    {key}: {what}\n" for key, what in recipe.lists.items())
-        sys.stdout.write(
-            f"{name}: {recipe.summary}\n    access: {recipe.access}; licence: {recipe.licence}\n"
-            f"{lists}"
-        )
+    sys.stdout.write(recipes.shown(options.json, options.markdown))
 
 
 def _track_init(options: argparse.Namespace) -> None:

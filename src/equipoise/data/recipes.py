@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -83,3 +84,16 @@ def markdown() -> str:
     head = f"| list | address | bytes | sha256 begins | licence | checked |\n{'|---' * 6}|\n"
     parts.append("## Lists\n\n" + head + "".join(rows))
     return "\n".join(parts)
+
+
+def shown(as_json: bool, as_markdown: bool) -> str:
+    """Return what the verb ``datasets`` prints."""
+    if as_markdown:
+        return markdown()
+    if as_json:
+        return json.dumps(describe(), indent=2, ensure_ascii=False) + "\n"
+    return "".join(
+        f"{name}: {recipe.summary}\n    access: {recipe.access}; licence: {recipe.licence}\n"
+        + "".join(f"    {key}: {what}\n" for key, what in recipe.lists.items())
+        for name, recipe in recipes().items()
+    )
