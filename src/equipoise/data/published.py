@@ -20,7 +20,7 @@ from equipoise import files
 from equipoise.console import log
 from equipoise.data.fetch import fetch
 from equipoise.data.folder import link
-from equipoise.data.sources import source
+from equipoise.data.sources import source as source
 from equipoise.errors import UserError
 from equipoise.media import look
 from equipoise.media.errors import MediaError
