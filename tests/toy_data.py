@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise import files, layout, registry
+from equipoise import files, layout, registry, vouch
 from equipoise.params import (
     Encoder,
     Gap,
@@ -124,7 +124,9 @@ def write_project(modalities=("audio", "video"), count=60, seed=0, dataset="toy"
         for subset, part in splits(count).items()
         for i in part
     ]
-    files.write_csv(layout.split(dataset)["split"], ["sample_id", "subset"], rows)
+    outputs = layout.split(dataset)
+    files.write_csv(outputs["split"], ["sample_id", "subset"], rows)
+    files.write_json(outputs["record"], {vouch.KEY: vouch.of(outputs["split"])})
 
 
 TRAIN = Train(epochs=4, batch_size=16, learning_rate=5e-3)

@@ -40,7 +40,7 @@ def made(tmp_path_factory):
     }.items():
         ffmpeg(*options, "-c", "copy", str(folder / name))
     drop = "select='gt(mod(n,7),2)+lt(n,5)'"
-    vfr = [*H264, "-vf", drop, "-vsync", "vfr", "-c:a", "aac"]
+    vfr = [*H264, "-vf", drop, "-fps_mode", "vfr", "-c:a", "aac"]
     ffmpeg("-i", str(folder / "h264.mp4"), *vfr, str(folder / "vfr.mp4"))
     ffmpeg("-ss", "0.4", "-i", str(folder / "vfr.mp4"), "-c", "copy", str(folder / "vfr_cut.mp4"))
     return folder

@@ -6,7 +6,7 @@ import pytest
 import toy_data
 from sklearn.metrics import f1_score
 
-from equipoise import files, layout, tracking
+from equipoise import files, layout, tracking, vouch
 from equipoise.errors import UserError
 from equipoise.evaluation.prediction_cost import REPEATS
 from equipoise.models.multimodal import MultimodalClassifier
@@ -155,7 +155,7 @@ def test_every_number_is_tracked(monkeypatch):
     seen = {}
     monkeypatch.setattr(tracking.Run, "metrics", lambda self, values: seen.update(values))
     metrics, _ = run()
-    numbers = {"val", "test", "subsets", "shapley", "cost"}
+    numbers = {"val", "test", "subsets", "shapley", "robustness", "cost"}
     assert seen == {name: metrics[name] for name in numbers}
 
 
@@ -166,12 +166,13 @@ def test_encoders_run_for_the_splits_and_the_cost_alone(monkeypatch):
     monkeypatch.setattr(
         MultimodalClassifier,
         "encode",
-        lambda self, batch: encoded.append(len(batch["audio"])) or encode(self, batch),
+        lambda self, batch: encoded.append(len(next(iter(batch.values())))) or encode(self, batch),
     )
     run(batch_size=100)
     sizes = {name: len(rows) for name, rows in toy_data.splits(COUNT).items()}
     timed = [1] + [sizes["test"]] * (1 + REPEATS)
-    assert encoded == [sizes["val"], sizes["test"], *timed]
+    damaged = [sizes["test"]] * 2 * 4  # two modalities, the severities above 0
+    assert encoded == [sizes["val"], sizes["test"], *damaged, *timed]
 
 
 def test_test_clips_do_not_touch_validation():
@@ -204,7 +205,9 @@ def test_no_test_clip_is_one_line():
 
 def test_report_of_a_real_run():
     run()
-    files.write_csv(layout.features("toy")["rejects"], ["sample_id", "path", "reason"], [])
+    features = layout.features("toy")
+    files.write_csv(features["rejects"], ["sample_id", "path", "reason"], [])
+    files.write_json(features["record"], {vouch.KEY: vouch.of(features["rejects"])})
     grid = CompareJob(compare=Compare(), datasets=["toy"], methods=["joint"], seeds=[0])
     compare.run(Job("compare"), grid)
     page = layout.compare()["report"].read_text()
