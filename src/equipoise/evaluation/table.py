@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from equipoise import files, layout
 from equipoise.errors import UserError
+from equipoise.evaluation.across import KEY as ACROSS
 from equipoise.evaluation.collect import read_strings
 from equipoise.evaluation.comparison import LEADING
 from equipoise.evaluation.findings import p_text, signed
@@ -71,14 +72,15 @@ def _expect_whole(path: Path, table: pd.DataFrame) -> None:
     cut = f"{path}: cut or damaged; restore it (git checkout -- {path}) or run `equipoise compare`"
     if table.isna().any(axis=None) or not path.read_bytes().endswith(b"\n"):
         raise UserError(cut)
-    numbers = set(table.columns) - {"dataset", "method", "variant", "key", "selection"}
+    numbers = set(table.columns) - {"dataset", "method", "variant", "key", "selection", "control"}
     for name in sorted(numbers):
         if not table[name].map(_is_number).all():
             raise UserError(cut)
     known = path.with_suffix(".json")
     values = files.read_json(known, "run `equipoise compare`") if known.exists() else {}
     if isinstance(values, dict) and all(isinstance(value, dict) for value in values.values()):
-        expected = {(dataset, key) for dataset, keys in values.items() for key in keys}
+        rows = {dataset: keys for dataset, keys in values.items() if dataset != ACROSS}
+        expected = {(dataset, key) for dataset, keys in rows.items() for key in keys}
         if expected and expected != set(zip(table["dataset"], table["key"], strict=True)):
             raise UserError(f"{path}: has other rows than {known}; run `equipoise compare`")
 
