@@ -82,7 +82,9 @@ def test_every_sample_is_that_of_the_program(made, name, rate):
     channels = 2 if name in ("h264.mkv", "cut.mkv", "cut_opus.mp4", "late.mkv") else 1
     theirs = reference.sound(made / name, rate, channels)
     ours = decode(made / name, {"a": Sound(rate, 9)})["a"].array
-    assert abs(len(ours) - len(theirs)) <= 0.002 * rate
+    # The program plays the last packet of Opus to its end, whatever the edit list says.
+    slack = 0.02 if name == "cut_opus.mp4" else 0.002
+    assert abs(len(ours) - len(theirs)) <= slack * rate
     # The program leaves a start between two samples, or within the first ms, to its resampler.
     lags = range(-(rate // 900), rate // 900 + 1)
     inner = slice(rate // 100, min(len(ours), len(theirs)) - rate // 100)
