@@ -51,7 +51,7 @@ class Embedder:
     @torch.no_grad()
     def outputs(self, stored: Tensor) -> Tensor:
         """Return float32 (n, E) of stored samples (n, *shape), both on the encoder's device."""
-        batches = stored.split(BATCH)
+        batches = torch.split(stored, BATCH)
         return torch.cat(
             [self.encoder.embed(self.feed.prepare(one, {})).float() for one in batches]
         )

@@ -18,7 +18,7 @@ from equipoise import files
 from equipoise.data import published
 from equipoise.data.published import Item, Published
 from equipoise.errors import UserError
-from equipoise.media.ffmpeg import binary, passthrough
+from equipoise.media.ffmpeg import binary
 from equipoise.parallel import on_all_cores
 
 LINE = re.compile(
@@ -95,10 +95,18 @@ def cut(source: Path, out: Path, frames: str) -> None:
     """
     first, end = map(int, frames.split(":"))
     chosen = f"trim=start_frame={first}:end_frame={end},setpts=PTS-STARTPTS"
-    option, value = next(iter(passthrough().items()))
     with files.atomic_path(out) as temporary:
         command = [binary(), "-v", "error", "-nostdin", "-y", "-i", f"file:{source}", "-vf", chosen]
-        command += ["-map", "0:v:0", f"-{option}", value, "-c:v", "ffv1", "-fflags", "+bitexact"]
+        command += [
+            "-map",
+            "0:v:0",
+            "-fps_mode",
+            "passthrough",
+            "-c:v",
+            "ffv1",
+            "-fflags",
+            "+bitexact",
+        ]
         command += ["-flags:v", "+bitexact", "-progress", "pipe:1", f"file:{temporary}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         written = re.findall(r"^frame=\s*(\d+)$", done.stdout, re.MULTILINE)
