@@ -20,6 +20,7 @@ SAYING = [
     ["methods"],
     ["encoders"],
     ["modalities"],
+    ["datasets"],
     ["predict", "--model", "models/train/mine/joint/seed0", "own/manifest.csv"],
 ]
 

@@ -31,8 +31,16 @@ def data(folder, media="media"):
     return folder
 
 
+SOUND = {"audio": {"kind": "sound"}}
+
+
 def parameters(**folders):
-    tree = SETTINGS | {"datasets": {n: {"download": {"folder": f}} for n, f in folders.items()}}
+    tree = SETTINGS | {
+        "datasets": {
+            name: {"modalities": SOUND, "download": {"folder": folder}}
+            for name, folder in folders.items()
+        }
+    }
     with Path("params.yaml").open("w") as file:
         YAML().dump(tree, file)
 

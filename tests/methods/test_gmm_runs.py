@@ -9,7 +9,7 @@ import toy_data
 from torch.nn import functional
 from toy_data import history
 
-from equipoise import layout
+from equipoise import files, layout, vouch
 from equipoise.methods.gmm import method as gmm
 from equipoise.stages import gap as stage
 
@@ -86,7 +86,10 @@ def test_purification_fine_tunes_plainly_on_the_subset_alone(watched, before):
     train = set(toy_data.splits()["train"].tolist())
     wanted = set(sorted(train)[::2])
     ids = "\n".join(f"clip{row:03d},one" for row in wanted)
-    layout.gap("toy", "0")["subset"].write_text(f"sample_id,label\n{ids}\n")
+    gap = layout.gap("toy", "0")
+    gap["subset"].write_text(f"sample_id,label\n{ids}\n")
+    fit = json.loads(gap["fit"].read_text())
+    files.write_json(gap["fit"], fit | {vouch.KEY: vouch.of(gap["gap"], gap["subset"])})
     options = {"loss": before, "lambda1": 5.0, "finetune_epochs": 2, "finetune_factor": 0.25}
     rows = history(toy_data.run_train("gmm-purified", options, warm=True, train=LONGER))
     assert [row["phase"] for row in rows] == ["train"] * 4 + ["finetune"] * 2

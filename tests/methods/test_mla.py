@@ -18,9 +18,10 @@ from equipoise.methods.mla.method import (
     updated,
     updated_elementwise,
 )
+from equipoise.modalities.base import Input
 from equipoise.models.build import build_model
 from equipoise.models.multimodal import Output
-from equipoise.params import Train
+from equipoise.params import Encoder, Train
 
 
 def features(count, width, seed=0):
@@ -152,13 +153,13 @@ def test_three_modalities_by_hand_in_either_order():
         assert float(got[0, 0]) == pytest.approx(expected)
 
 
-SHAPES = {"audio": (9, 8), "video": (2, 12, 12, 3)}
+SHAPES = {"audio": Input("spectrogram", (9, 8)), "video": Input("pictures", (2, 3, 12, 12))}
 TRAIN = Train(optimizer="sgd", learning_rate=0.1, momentum=0.0, weight_decay=0.0, batch_size=4)
 
 
 def plugin(variant="paper", **options):
     torch.manual_seed(0)
-    names = {"audio": "conv_spectrogram", "video": "conv_frames"}
+    names = {"audio": Encoder(name="conv_spectrogram"), "video": Encoder(name="conv_frames")}
     method = Mla(variant, Options(**options))
     model = build_model(SHAPES, names, method.fusion("concat"), 4, 3)
     method.attach(model, {})
@@ -177,7 +178,7 @@ def plugin(variant="paper", **options):
 
 def batch(seed=1):
     torch.manual_seed(seed)
-    inputs = {"audio": torch.randn(4, 1, 9, 8), "video": torch.randn(4, 2, 3, 12, 12)}
+    inputs = {"audio": torch.randn(4, 9, 8), "video": torch.randn(4, 2, 3, 12, 12)}
     return Batch(inputs, torch.tensor([0, 1, 2, 0]), torch.arange(4))
 
 

@@ -11,8 +11,9 @@ from torch import nn
 
 from equipoise.methods.base import create
 from equipoise.methods.mmpareto.method import combine, cosine, min_norm_weight, weights
+from equipoise.modalities.base import Input
 from equipoise.models.build import build_model
-from equipoise.params import Train
+from equipoise.params import Encoder, Train
 from equipoise.training.run import Run, make_optimizer
 
 
@@ -178,15 +179,15 @@ def test_the_step_uses_the_definition_on_gradients_taken_one_by_one(made):
 def test_convolutions_without_conflict_and_gamma_one_step_like_joint_with_trained_heads():
     torch.manual_seed(0)
     net = build_model(
-        {"audio": (9, 8), "image": (12, 12, 3)},
-        {"audio": "conv_spectrogram", "image": "conv_frames"},
+        {"audio": Input("spectrogram", (9, 8)), "image": Input("pictures", (1, 3, 12, 12))},
+        {"audio": Encoder(name="conv_spectrogram"), "image": Encoder(name="conv_frames")},
         "late",  # here joint and unimodal losses pull the same way for one sample
         8,
         3,
     )
     from equipoise.methods.base import Batch
 
-    inputs = {"audio": torch.randn(1, 1, 9, 8), "image": torch.randn(1, 3, 12, 12)[:, None]}
+    inputs = {"audio": torch.randn(1, 9, 8), "image": torch.randn(1, 3, 12, 12)[:, None]}
     data = Batch(inputs, torch.tensor([1]), torch.tensor([0]))
     net.eval()
     used, method = step(net, data, gamma=1.0)

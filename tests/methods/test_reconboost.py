@@ -17,8 +17,10 @@ from equipoise.methods.reconboost.method import (
     ensemble,
     stage_of,
 )
+from equipoise.modalities.base import Input
 from equipoise.models.build import build_model
 from equipoise.models.multimodal import Output
+from equipoise.params import Encoder
 
 LOGITS = [[1.0, -0.5, 0.2], [0.3, 0.1, -2.0]]
 OTHERS = [[0.4, 2.0, -1.0], [0.0, 0.5, 0.5]]
@@ -98,7 +100,7 @@ def test_the_ensemble_is_a_sum_in_any_order_and_a_uniform_guess_at_first():
     assert torch.equal(ensemble(logits, []), torch.zeros(2, 3, dtype=torch.float64))
 
 
-SHAPES = {"audio": (9, 8), "video": (2, 12, 12, 3)}
+SHAPES = {"audio": Input("spectrogram", (9, 8)), "video": Input("pictures", (2, 3, 12, 12))}
 
 
 def test_an_ensemble_of_nobody_knows_everything_in_the_released_code():
@@ -152,7 +154,7 @@ def test_the_released_loss_of_a_first_and_a_later_stage_written_down():
 
 def plugin(variant, **options):
     torch.manual_seed(0)
-    names = {"audio": "conv_spectrogram", "video": "conv_frames"}
+    names = {"audio": Encoder(name="conv_spectrogram"), "video": Encoder(name="conv_frames")}
     method = Reconboost(variant, Options(boost_epochs=1, joint_epochs=1, **options))
     model = build_model(SHAPES, names, method.fusion("concat"), 4, 3)
     method.attach(model, {})
@@ -164,7 +166,7 @@ def learnt(method, model, epoch, own_heads=True):
     """Return which groups of parameters a step of this epoch gives gradients to."""
     phase = method.on_epoch_start(epoch).phase
     torch.manual_seed(1)
-    inputs = {"audio": torch.randn(4, 1, 9, 8), "video": torch.randn(4, 2, 3, 12, 12)}
+    inputs = {"audio": torch.randn(4, 9, 8), "video": torch.randn(4, 2, 3, 12, 12)}
     batch = Batch(inputs, torch.tensor([0, 1, 2, 0]), torch.arange(4))
     model.zero_grad(set_to_none=True)
     loss = method.loss(model(inputs), batch)

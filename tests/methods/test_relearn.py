@@ -11,7 +11,9 @@ import torch
 from equipoise.errors import UserError
 from equipoise.methods.relearn import Options
 from equipoise.methods.relearn.method import Relearn, blend, is_due, purity, strength_of
+from equipoise.modalities.base import Input
 from equipoise.models.build import build_model
+from equipoise.params import Encoder
 from equipoise.training.inference import Predictions
 
 TWO = np.array([[0, 0], [0, 1], [1, 0], [9, 9], [9, 8], [8, 9]], np.float32)
@@ -96,8 +98,8 @@ def plugin(variant="paper", **options):
     Audio: training 1, validation 5/6; video: both 1.
     """
     torch.manual_seed(0)
-    shapes = {"audio": (9, 8), "video": (2, 12, 12, 3)}
-    names = {"audio": "conv_spectrogram", "video": "conv_frames"}
+    shapes = {"audio": Input("spectrogram", (9, 8)), "video": Input("pictures", (2, 3, 12, 12))}
+    names = {"audio": Encoder(name="conv_spectrogram"), "video": Encoder(name="conv_frames")}
     model = build_model(shapes, names, "concat", 4, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     labels = np.concatenate([PURE, MIXED, PURE])
@@ -123,7 +125,7 @@ def plugin(variant="paper", **options):
 
 def move(model, optimizer):
     """Do one step of some training, so that weights, statistics and momentum are not initial."""
-    inputs = {"audio": torch.randn(5, 1, 9, 8), "video": torch.randn(5, 2, 3, 12, 12)}
+    inputs = {"audio": torch.randn(5, 9, 8), "video": torch.randn(5, 2, 3, 12, 12)}
     model.train()
     model(inputs).logits.square().sum().backward()
     optimizer.step()

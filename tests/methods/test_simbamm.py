@@ -8,6 +8,8 @@ from equipoise import params
 from equipoise.errors import UserError
 from equipoise.methods.simbamm import Options, check
 
+FRAMES = {"video": {"kind": "frames", "pick": {"even": 4}, "size": 32}}
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -26,7 +28,7 @@ def test_with_its_defaults_it_is_joint_training_on_the_fusion():
 def test_heads_that_do_not_divide_the_features_are_refused_before_anything_runs():
     given = params.Params.model_validate(
         {
-            "datasets": {"keypad": {"model": {"features": 20}}},
+            "datasets": {"keypad": {"modalities": FRAMES, "model": {"features": 20}}},
             "methods": {"from_scratch": {"joint": {}}},
             "seeds": [0],
         }

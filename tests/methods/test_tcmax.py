@@ -15,6 +15,7 @@ from equipoise.methods.base import create
 from equipoise.methods.tcmax import Options, check
 from equipoise.methods.tcmax.bound import additive_loss, drawn_tuples, sampled_loss
 
+FRAMES = {"video": {"kind": "frames", "pick": {"even": 4}, "size": 32}}
 A = [[1.0, -0.5], [0.2, 0.8]]
 V = [[0.3, 0.1], [-0.4, 0.6]]
 T = [[0.5, 0.0], [0.0, -0.5]]
@@ -117,7 +118,7 @@ def test_drawn_negatives_approach_all_tuples_for_a_fusion_that_is_no_sum():
 def test_all_tuples_of_a_fusion_that_is_no_sum_are_refused_with_the_parameters():
     given = params.Params.model_validate(
         {
-            "datasets": {"keypad": {"model": {"fusion": "gated"}}},
+            "datasets": {"keypad": {"modalities": FRAMES, "model": {"fusion": "gated"}}},
             "methods": {"from_scratch": {"joint": {}}},
             "seeds": [0],
         }

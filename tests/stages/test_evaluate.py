@@ -1,5 +1,7 @@
 import csv
 import json
+import re
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -175,32 +177,37 @@ def test_encoders_run_for_the_splits_and_the_cost_alone(monkeypatch):
     assert encoded == [sizes["val"], sizes["test"], *damaged, *timed]
 
 
+@contextmanager
+def another_split(text):
+    """Another split.csv, and a record that vouches for it; then the old ones again."""
+    outputs = layout.split("toy")
+    kept = {path: path.read_bytes() for path in (outputs["split"], outputs["record"])}
+    outputs["split"].write_text(text)
+    files.write_json(outputs["record"], {vouch.KEY: vouch.of(outputs["split"])})
+    try:
+        yield
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
+
+
 def test_test_clips_do_not_touch_validation():
     """The test split may vanish: what was chosen and measured on validation stays."""
     before = run()[0]
-    path = layout.split("toy")["split"]
-    text = path.read_text()
-    lines = text.splitlines(keepends=True)
+    lines = layout.split("toy")["split"].read_text().splitlines(keepends=True)
     tests = [line for line in lines if ",test" in line]
-    path.write_text("".join(line for line in lines if line not in tests[1:]))
-    try:
+    with another_split("".join(line for line in lines if line not in tests[1:])):
         after = run()[0]
-    finally:
-        path.write_text(text)
     assert after["test"]["samples"] == 1
     assert after["val"] == before["val"]
     assert (after["epoch"], after["model_sha256"]) == (before["epoch"], before["model_sha256"])
 
 
 def test_no_test_clip_is_one_line():
-    path = layout.split("toy")["split"]
-    text = path.read_text()
-    path.write_text("".join(line for line in text.splitlines(keepends=True) if ",test" not in line))
-    try:
-        with pytest.raises(UserError, match="no sample to score"):
-            run()
-    finally:
-        path.write_text(text)
+    lines = layout.split("toy")["split"].read_text().splitlines(keepends=True)
+    without = "".join(line for line in lines if ",test" not in line)
+    with another_split(without), pytest.raises(UserError, match="no sample to score"):
+        run()
 
 
 def test_report_of_a_real_run():
@@ -216,14 +223,9 @@ def test_report_of_a_real_run():
 
 
 def test_a_model_of_another_split_is_refused():
-    table = layout.split("toy")["split"]
-    kept = table.read_text()
-    rows = list(csv.DictReader(kept.splitlines()))
-    swapped = {"train": "test", "test": "train"}
-    moved = [row | {"subset": swapped.get(row["subset"], row["subset"])} for row in rows]
-    files.write_csv(table, list(rows[0]), moved)
-    try:
-        with pytest.raises(UserError, match=r"another split\.csv; run stage train again"):
-            run()
-    finally:
-        table.write_text(kept)
+    lines = layout.split("toy")["split"].read_text().splitlines(keepends=True)
+    swapped = {",train": ",test", ",test": ",train"}
+    moved = [re.sub(",(train|test)", lambda found: swapped[found[0]], line) for line in lines]
+    refused = pytest.raises(UserError, match=r"another split\.csv; run stage train again")
+    with another_split("".join(moved)), refused:
+        run()

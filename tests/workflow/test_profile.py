@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROFILE = YAML(typ="safe", pure=True).load(
     (ROOT / "workflow/profiles/slurm/config.yaml").read_text()
 )
-ON_GPU = {"warmup", "gap", "search", "train", "evaluate"}
+ON_GPU = {"embed", "warmup", "gap", "search", "train", "evaluate"}
 
 
 def test_every_stage_has_its_resources_in_the_profile_and_nowhere_else():

@@ -32,7 +32,9 @@ def test_afterwards_only_what_depends_on_it_runs(copy, tool):
     copy.run("workflow/scripts/rerun", *CELL, *tool, SALT="another result")
     assert copy.jobs() == ["train:keypad/joint/seed0"]
     copy.run(*(("dvc", "repro") if tool else ("snakemake", "--cores", "2")))
-    assert copy.jobs() == ["compare:compare", "evaluate:keypad/joint/seed0"]
+    # umt has this run as its teacher.
+    others = [job for job in copy.jobs() if "keypad/umt" not in job]
+    assert others == ["compare:compare", "evaluate:keypad/joint/seed0"]
     assert copy.nothing_to_do()
 
 

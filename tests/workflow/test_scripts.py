@@ -69,7 +69,7 @@ def test_a_job_has_the_code_of_its_own_method_and_data_set(scripts, monkeypatch)
     lfm = files("train", "", "lfm-heuristic")
     assert "methods/lfm/method.py" in lfm
     assert not any(name.startswith(("methods/gmm/", "methods/joint/")) for name in lfm)
-    assert "models/encoders/conv_frames.py" in lfm
+    assert "models/encoders/conv_frames/network.py" in lfm
     assert "methods/joint/method.py" in files("train", "", "gmm-adaptive"), "its warm-up is joint"
     download = files("download", "keypad")
     assert "data/datasets/keypad.py" in download

@@ -11,7 +11,10 @@ pytestmark = pytest.mark.xdist_group("workflow")
         ("train: {learning_rat: 1}", "train.learning_rat: unknown key; did you mean"),
         ("train: {epochs: 0}", "train.epochs: "),
         ("methods: {from_scratch: {jont: {}}}", "unknown method 'jont'; did you mean 'joint'?"),
-        ("datasets: {keypat: {}}", "no such data set; did you mean 'keypad'?"),
+        (
+            "datasets: {keypat: {modalities: {audio: {kind: sound}}}}",
+            "no such data set; did you mean 'keypad'?",
+        ),
         ("train: [", "not YAML"),
     ],
 )
@@ -41,7 +44,10 @@ def test_config_on_the_command_line_is_refused(fresh):
 
 def test_an_overlay_is_merged_key_by_key_and_replaces_the_data_sets(fresh, tmp_path):
     overlay = tmp_path / "overlay.yaml"
-    overlay.write_text("datasets: {keypad: {}}\ntrain: {learning_rate: 1e-3}\nseeds: [5, 6]\n")
+    overlay.write_text(
+        "datasets: {keypad: {modalities: {audio: {kind: sound}}}}\n"
+        "train: {learning_rate: 1e-3}\nseeds: [5, 6]\n"
+    )
     text = fresh.snakemake("--dry-run", "--configfile", str(overlay))
     assert "data/raw/mine" not in text
     assert "models/train/keypad/joint/seed6/model.safetensors" in text
