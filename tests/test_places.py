@@ -31,13 +31,14 @@ def data(folder, media="media"):
     return folder
 
 
-SOUND = {"audio": {"kind": "sound"}}
+SOUND = {"audio": {"kind": "sound", "rate": 8000, "seconds": 0.8, "n_fft": 256, "hop": 128}}
+ENCODERS = {"audio": "conv_spectrogram"}
 
 
 def parameters(**folders):
     tree = SETTINGS | {
         "datasets": {
-            name: {"modalities": SOUND, "download": {"folder": folder}}
+            name: {"modalities": SOUND, "encoders": ENCODERS, "download": {"folder": folder}}
             for name, folder in folders.items()
         }
     }

@@ -79,8 +79,10 @@ def test_trains_with_any_number_of_modalities_or_refuses_before_training(row, mo
 
 @every
 def test_learns_a_learnable_problem(row):
-    prepare(row, train=LONG)
-    rows = history(toy_data.run_train(row.key, row.options, row.warm, train=LONG))
+    # The learned weight of LFM begins at 0.95 for the matching: the classes come later.
+    train = LONG.model_copy(update={"epochs": 20}) if row.key == "lfm-learned" else LONG
+    prepare(row, train=train)
+    rows = history(toy_data.run_train(row.key, row.options, row.warm, train=train))
     assert float(rows[-1]["val_loss"]) < float(rows[0]["val_loss"])
     assert max(float(r["val_accuracy"]) for r in rows) > 0.9
 
