@@ -31,16 +31,20 @@ def data(folder, media="media"):
     return folder
 
 
-SOUND = {"audio": {"kind": "sound", "rate": 8000, "seconds": 0.8, "n_fft": 256, "hop": 128}}
-ENCODERS = {"audio": "conv_spectrogram"}
+KEYPAD = SETTINGS["datasets"]["keypad"]
 
 
 def parameters(**folders):
     tree = SETTINGS | {
+        "methods": {"from_scratch": {"joint": {}}},
         "datasets": {
-            name: {"modalities": SOUND, "encoders": ENCODERS, "download": {"folder": folder}}
+            name: {
+                "modalities": {"audio": KEYPAD["modalities"]["audio"]},
+                "encoders": {"audio": KEYPAD["encoders"]["audio"]},
+                "download": {"folder": folder},
+            }
             for name, folder in folders.items()
-        }
+        },
     }
     with Path("params.yaml").open("w") as file:
         YAML().dump(tree, file)

@@ -5,9 +5,10 @@ import shutil
 import pytest
 
 pytestmark = pytest.mark.xdist_group("workflow")
-SOUND = (
-    "modalities: {audio: {kind: sound, rate: 8000, seconds: 0.8, n_fft: 256, hop: 128}}, "
-    "encoders: {audio: conv_spectrogram}"
+TWO = (
+    "modalities: {video: {kind: frames, pick: {even: 4}, size: 32}, "
+    "audio: {kind: sound, rate: 8000, seconds: 0.8, n_fft: 256, hop: 128}}, "
+    "encoders: {video: conv_frames, audio: conv_spectrogram}"
 )
 
 
@@ -104,7 +105,7 @@ def test_a_new_method_and_a_new_data_set_rerun_nothing(copy):
 def test_an_overlay_runs_beside_params_yaml_and_leaves_its_record_clean(copy):
     lock = (copy.folder / "dvc.lock").read_text()
     overlay = copy.folder / "other.yaml"
-    overlay.write_text(f"datasets: {{extra: {{{SOUND}, download: {{folder: own}}}}}}\nseeds: [4]\n")
+    overlay.write_text(f"datasets: {{extra: {{{TWO}, download: {{folder: own}}}}}}\nseeds: [4]\n")
     copy.snakemake("--quiet", "all", "--configfile", str(overlay))
     assert "train:extra/joint/seed4" in copy.jobs()
     assert not any("keypad" in job for job in copy.jobs())

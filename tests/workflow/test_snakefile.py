@@ -3,9 +3,10 @@
 import pytest
 
 pytestmark = pytest.mark.xdist_group("workflow")
-SOUND = (
-    "modalities: {audio: {kind: sound, rate: 8000, seconds: 0.8, n_fft: 256, hop: 128}}, "
-    "encoders: {audio: conv_spectrogram}"
+TWO = (
+    "modalities: {video: {kind: frames, pick: {even: 4}, size: 32}, "
+    "audio: {kind: sound, rate: 8000, seconds: 0.8, n_fft: 256, hop: 128}}, "
+    "encoders: {video: conv_frames, audio: conv_spectrogram}"
 )
 
 
@@ -49,7 +50,7 @@ def test_config_on_the_command_line_is_refused(fresh):
 def test_an_overlay_is_merged_key_by_key_and_replaces_the_data_sets(fresh, tmp_path):
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text(
-        f"datasets: {{keypad: {{{SOUND}}}}}\ntrain: {{learning_rate: 1e-3}}\nseeds: [5, 6]\n"
+        f"datasets: {{keypad: {{{TWO}}}}}\ntrain: {{learning_rate: 1e-3}}\nseeds: [5, 6]\n"
     )
     text = fresh.snakemake("--dry-run", "--configfile", str(overlay))
     assert "data/raw/mine" not in text
