@@ -20,10 +20,10 @@ SETTINGS = YAML(typ="safe", pure=True).load(PARAMETERS.read_text())
 
 
 def data(folder, media="media"):
-    """A user's folder: a manifest and four files."""
+    """A user's folder: a manifest and twenty files."""
     (folder / media).mkdir(parents=True)
     rows = [["sample_id", "label", "split", "group", "audio"]]
-    for number in range(4):
+    for number in range(20):
         (folder / media / f"{number}.wav").write_bytes(b"my sound %d" % number)
         rows.append([f"s{number}", f"c{number % 2}", "", "", f"{media}/{number}.wav"])
     with (folder / "manifest.csv").open("w", newline="") as file:
