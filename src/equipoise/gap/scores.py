@@ -44,6 +44,19 @@ def unimodal_logits(
     return {m: head(features[m]) for m, head in model.heads.items()}
 
 
+def check_scores(
+    model: MultimodalClassifier, scores: Literal["heads", "split"], device: torch.device
+) -> None:
+    """Refuse, before anything is trained, scores that :func:`unimodal_logits` cannot give.
+
+    Raises:
+        UserError: ``split`` of a fusion that is not a sum over modalities.
+    """
+    if scores == "split":
+        nothing = torch.zeros(1, model.width, device=device)
+        model.fusion.split(dict.fromkeys(model.modalities, nothing))
+
+
 def true_class_score(logits: Tensor, labels: Tensor) -> Tensor:
     """Return p_i = softmax(z_i)[y_i], (B,), from logits (B, C).
 

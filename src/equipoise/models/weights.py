@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -275,10 +274,3 @@ def _from_hub(name: str) -> Path:
             f"${places.MIRROR}/huggingface.co/{repository}"
         ) from None
     return Path(found)
-
-
-def licences(origins: Iterable[Origin]) -> list[str]:
-    """Return one line for each set of weights, for a card or a report."""
-    return [
-        f"{o.name} (sha256 {o.sha256}; {o.licence}; trained on {o.trained_on})" for o in origins
-    ]

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equipoise.gap.scores import true_class_scores, unimodal_logits
+from equipoise.gap.scores import check_scores, true_class_scores, unimodal_logits
 from equipoise.methods.base import Batch, Method, Plan
 from equipoise.methods.modulation import Means, relative_scores, scale_gradients
 from equipoise.methods.ogm import Options
@@ -75,9 +75,7 @@ class Ogm(Method[Options]):
             UserError: Scores ``split`` of a fusion that is not a sum over modalities.
         """
         super().setup(run)
-        if self.options.scores == "split":
-            nothing = torch.zeros(1, run.model.width, device=run.device)
-            run.model.fusion.split(dict.fromkeys(run.model.modalities, nothing))
+        check_scores(run.model, self.options.scores, run.device)
         encoders = run.model.groups().encoders
         self._chosen = {m: chosen(ps, self.options.parameters) for m, ps in encoders.items()}
         self._means = Means(run.model.modalities, run.device)

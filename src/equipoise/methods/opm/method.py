@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from equipoise.gap.scores import true_class_scores, unimodal_logits
+from equipoise.gap.scores import check_scores, true_class_scores, unimodal_logits
 from equipoise.methods.base import Batch, Method, Plan
 from equipoise.methods.modulation import Means
 from equipoise.methods.opm import Options
@@ -86,9 +86,7 @@ class Dropping(Method[OptionsT], Generic[OptionsT]):
             UserError: Scores ``split`` of a fusion that is not a sum over modalities.
         """
         super().setup(run)
-        if self.options.scores == "split":
-            nothing = torch.zeros(1, run.model.width, device=run.device)
-            run.model.fusion.split(dict.fromkeys(run.model.modalities, nothing))
+        check_scores(run.model, self.options.scores, run.device)
         self._previous = torch.zeros(len(run.model.modalities), device=run.device)
         self._means = Means(run.model.modalities, run.device)
         self._active = False
