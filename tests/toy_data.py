@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,20 @@ def write_project(modalities=("audio", "video"), count=60, seed=0, dataset="toy"
     outputs = layout.split(dataset)
     files.write_csv(outputs["split"], ["sample_id", "subset"], rows)
     files.write_json(outputs["record"], {vouch.KEY: vouch.of(outputs["split"])})
+
+
+@contextmanager
+def another_split(text):
+    """Write another split.csv, and a record that vouches for it; then the old ones again."""
+    outputs = layout.split("toy")
+    kept = {path: path.read_bytes() for path in (outputs["split"], outputs["record"])}
+    outputs["split"].write_text(text)
+    files.write_json(outputs["record"], {vouch.KEY: vouch.of(outputs["split"])})
+    try:
+        yield
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
 
 
 TRAIN = Train(epochs=4, batch_size=16, learning_rate=5e-3)

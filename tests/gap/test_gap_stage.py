@@ -147,16 +147,14 @@ def test_the_picture_says_when_nothing_was_found(tmp_path, monkeypatch):
 def test_another_split_after_the_warm_up_is_refused():
     """Its test samples may be among those that the warm-up, or the subset, was made from."""
     warm()
-    path = layout.split("toy")["split"]
-    kept = path.read_text()
+    kept = layout.split("toy")["split"].read_text()
     moved = kept.replace(",train", ",x").replace(",test", ",train").replace(",x", ",test")
-    path.write_text(moved)
-    with pytest.raises(UserError, match=r"another split\.csv; run stage warmup again"):
+    refused = pytest.raises(UserError, match=r"another split\.csv; run stage warmup again")
+    with toy_data.another_split(moved), refused:
         stage.run(toy_data.job("gap"), toy_data.GAP)
-    path.write_text(kept)
     stage.run(toy_data.job("gap"), toy_data.GAP)
-    path.write_text(moved)
-    with pytest.raises(UserError, match=r"another split\.csv; run stage warmup again"):
+    refused = pytest.raises(UserError, match=r"another split\.csv; run stage warmup again")
+    with toy_data.another_split(moved), refused:
         toy_data.run_train("gmm-purified", {"finetune_epochs": 1}, warm=True)
     warmup.run(toy_data.job("warmup"), toy_data.warmup_settings())
     with pytest.raises(UserError, match="another split; run stage gap again"):

@@ -1,7 +1,6 @@
 import csv
 import json
 import re
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -177,26 +176,12 @@ def test_encoders_run_for_the_splits_and_the_cost_alone(monkeypatch):
     assert encoded == [sizes["val"], sizes["test"], *damaged, *timed]
 
 
-@contextmanager
-def another_split(text):
-    """Another split.csv, and a record that vouches for it; then the old ones again."""
-    outputs = layout.split("toy")
-    kept = {path: path.read_bytes() for path in (outputs["split"], outputs["record"])}
-    outputs["split"].write_text(text)
-    files.write_json(outputs["record"], {vouch.KEY: vouch.of(outputs["split"])})
-    try:
-        yield
-    finally:
-        for path, content in kept.items():
-            path.write_bytes(content)
-
-
 def test_test_clips_do_not_touch_validation():
     """The test split may vanish: what was chosen and measured on validation stays."""
     before = run()[0]
     lines = layout.split("toy")["split"].read_text().splitlines(keepends=True)
     tests = [line for line in lines if ",test" in line]
-    with another_split("".join(line for line in lines if line not in tests[1:])):
+    with toy_data.another_split("".join(line for line in lines if line not in tests[1:])):
         after = run()[0]
     assert after["test"]["samples"] == 1
     assert after["val"] == before["val"]
@@ -206,7 +191,7 @@ def test_test_clips_do_not_touch_validation():
 def test_no_test_clip_is_one_line():
     lines = layout.split("toy")["split"].read_text().splitlines(keepends=True)
     without = "".join(line for line in lines if ",test" not in line)
-    with another_split(without), pytest.raises(UserError, match="no sample to score"):
+    with toy_data.another_split(without), pytest.raises(UserError, match="no sample to score"):
         run()
 
 
@@ -227,5 +212,5 @@ def test_a_model_of_another_split_is_refused():
     swapped = {",train": ",test", ",test": ",train"}
     moved = [re.sub(",(train|test)", lambda found: swapped[found[0]], line) for line in lines]
     refused = pytest.raises(UserError, match=r"another split\.csv; run stage train again")
-    with another_split("".join(moved)), refused:
+    with toy_data.another_split("".join(moved)), refused:
         run()

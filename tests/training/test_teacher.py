@@ -164,8 +164,8 @@ def test_a_teacher_that_does_not_fit_is_refused():
     )
     rows = layout.split("toy")["split"].read_text().splitlines()
     moved = [*rows[:2], rows[2].replace("train", "test"), *rows[3:]]
-    layout.split("toy")["split"].write_text("\n".join(moved) + "\n")
-    refused("was trained on another split.csv; run stage train again")
+    with toy_data.another_split("\n".join(moved) + "\n"):
+        refused("was trained on another split.csv; run stage train again")
 
 
 def test_a_method_that_reads_a_teacher_does_not_start_without():
