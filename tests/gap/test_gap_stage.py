@@ -153,9 +153,9 @@ def test_another_split_after_the_warm_up_is_refused():
     with toy_data.another_split(moved), refused:
         stage.run(toy_data.job("gap"), toy_data.GAP)
     stage.run(toy_data.job("gap"), toy_data.GAP)
-    refused = pytest.raises(UserError, match=r"another split\.csv; run stage warmup again")
-    with toy_data.another_split(moved), refused:
-        toy_data.run_train("gmm-purified", {"finetune_epochs": 1}, warm=True)
-    warmup.run(toy_data.job("warmup"), toy_data.warmup_settings())
-    with pytest.raises(UserError, match="another split; run stage gap again"):
-        toy_data.run_train("gmm-purified", {"finetune_epochs": 1}, warm=True)
+    with toy_data.another_split(moved):
+        with pytest.raises(UserError, match=r"another split\.csv; run stage warmup again"):
+            toy_data.run_train("gmm-purified", {"finetune_epochs": 1}, warm=True)
+        warmup.run(toy_data.job("warmup"), toy_data.warmup_settings())
+        with pytest.raises(UserError, match="another split; run stage gap again"):
+            toy_data.run_train("gmm-purified", {"finetune_epochs": 1}, warm=True)
