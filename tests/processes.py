@@ -18,13 +18,13 @@ from equipoise.training.shares import share
 TRAIN = toy_data.TRAIN.model_copy(update={"epochs": 3})
 #: Encoders that are tried in shares: of the others, the layers are in these.
 SHARED = {
-    "conv_frames",
-    "conv_spectrogram",
-    "conv_speech",
-    "resnet18",
-    "temporal_conv",
-    "mlp",
-    "bag",
+    "conv_frames-pictures",
+    "conv_spectrogram-spectrogram",
+    "conv_speech-spectrogram",
+    "resnet18-spectrogram",
+    "temporal_conv-sequence",
+    "mlp-vector",
+    "bag-tokens",
 }
 
 
@@ -53,35 +53,52 @@ def gradients(encoder, batch):
     return [*first, *again]
 
 
+def two_of(row, dtype):
+    """Return the encoder of a row twice: for one process, and in shares."""
+    pair = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        chosen = Encoder(name=row.name, options=row.options)
+        pair.append(build_encoder(chosen, row.given, 8).to(dtype))
+    alone, shared = pair
+    share(nn.ModuleDict({"m": shared}), world.current())
+    assert list(alone.state_dict()) == list(shared.state_dict())
+    return alone, shared
+
+
+def batches(row, pair):
+    """Yield batches of several sizes, in both modes."""
+    for count in (8, 7, 2):  # the last leaves a process without a sample
+        for training in (True, False):
+            for encoder in pair:
+                encoder.train(training)
+            yield row.inputs(count)
+
+
 def encoders():
     """Features, gradients and running statistics are those of one process."""
     sys.path.append(str(Path(__file__).with_name("models") / "encoders"))
     from encoder_settings import ROWS
 
-    here = world.current()
-    for row in (row for row in ROWS if row.name in SHARED):
-        pair = []
-        for _ in range(2):
-            torch.manual_seed(1)
-            chosen = Encoder(name=row.name, options=row.options)
-            pair.append(build_encoder(chosen, row.given, 8))
-        alone, shared = pair
-        share(nn.ModuleDict({"m": shared}), here)
-        assert list(alone.state_dict()) == list(shared.state_dict())
-        for count in (8, 7, 2):  # the last leaves a process without a sample
-            batch = row.inputs(count)
-            for training in (True, False):
-                alone.train(training)
-                shared.train(training)
-                with torch.no_grad():
-                    torch.testing.assert_close(shared(batch), alone(batch))
-                pairs = zip(gradients(shared, batch), gradients(alone, batch), strict=True)
-                for found, expected in pairs:
-                    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-                with torch.autocast("cpu", torch.bfloat16):
-                    found, expected = shared(batch), alone(batch)
-                assert found.dtype == expected.dtype
-                torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05)
+    for row in (row for row in ROWS if row.id in SHARED):
+        alone, shared = pair = two_of(row, torch.float32)
+        for batch in batches(row, pair):
+            with torch.no_grad():
+                torch.testing.assert_close(shared(batch), alone(batch), rtol=1e-2, atol=1e-3)
+            with torch.autocast("cpu", torch.bfloat16):
+                found, expected = shared(batch), alone(batch)
+            assert found.dtype == expected.dtype
+            torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05)
+        # The order of sums is another one, and in float32 statistics of few values make a percent
+        # of it: that all is the same shows in float64.
+        alone, shared = pair = two_of(row, torch.float64)
+        for batch in batches(row, pair):
+            inputs = batch.double() if batch.is_floating_point() else batch
+            with torch.no_grad():
+                torch.testing.assert_close(shared(inputs), alone(inputs))
+            both = zip(gradients(shared, inputs), gradients(alone, inputs), strict=True)
+            for found, expected in both:
+                torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-9)
         for name_of, value in shared.state_dict().items():
             torch.testing.assert_close(value, alone.state_dict()[name_of])
 

@@ -111,6 +111,6 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
 
 
-def mean_of_frames(maps: Tensor, batch: int) -> Tensor:
+def mean_of_frames(maps: Tensor, frames: int) -> Tensor:
     """Return the mean (B, C) over pixels and frames of maps (B x F, C, H, W)."""
-    return maps.mean(dim=(2, 3)).reshape(batch, -1, maps.shape[1]).mean(dim=1)
+    return maps.mean(dim=(2, 3)).unflatten(0, (-1, frames)).mean(dim=1)

@@ -95,7 +95,8 @@ def _batch_norm(world: World, norm: _BatchNorm, alone: Forward, inputs: Tensor) 
     """Normalise (B, C, ...) by the statistics of the whole batch."""
     if not norm.training:
         return alone(inputs)
-    values, others = inputs.float(), [0, *range(2, inputs.dim())]
+    values = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
+    others = [0, *range(2, inputs.dim())]
     each = values.new_tensor([inputs.numel() // inputs.shape[1]])
     sums = _summed(torch.cat([values.sum(others), each]), world)
     count = sums[-1].detach()

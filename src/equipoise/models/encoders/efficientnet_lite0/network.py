@@ -100,7 +100,7 @@ class EfficientNetLite0(Encoder):
     def embed(self, inputs: Tensor) -> Tensor:
         """Map frames (B, F, C, H, W) to (B, E)."""
         maps: Tensor = self.body(self.stem(inputs.flatten(0, 1)))
-        return mean_of_frames(maps, inputs.shape[0])
+        return mean_of_frames(maps, inputs.shape[1])
 
 
 def _named(**modules: nn.Module) -> nn.Sequential:

@@ -49,6 +49,8 @@ class Pretrained(Encoder):
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Map tokens, frames, waveforms or filter banks to (B, E)."""
+        if not len(inputs):  # transformers has no empty batches, and parameters want a gradient
+            return self.embed(inputs.new_ones((1, *inputs.shape[1:])))[:0]
         vectors: Tensor = getattr(self, f"_{self.known.layout}")(inputs)
         return vectors
 
@@ -62,7 +64,7 @@ class Pretrained(Encoder):
         if self.known.frames:
             return self._pool(self.body(pixel_values=colour))
         vectors = self._pool(self.body(pixel_values=colour.flatten(0, 1)))
-        return vectors.reshape(len(inputs), -1, self.width).mean(dim=1)
+        return vectors.unflatten(0, (-1, inputs.shape[1])).mean(dim=1)
 
     def _waveform(self, inputs: Tensor) -> Tensor:
         if self.level:

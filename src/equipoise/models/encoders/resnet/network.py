@@ -41,7 +41,7 @@ class ResNet(Encoder):
         """Map frames (B, F, C, H, W) or spectrograms (B, freq, time) to (B, E)."""
         frames = inputs[:, None, None] if inputs.dim() == 3 else inputs
         maps: Tensor = self.body(self.stem(frames.flatten(0, 1)))
-        return mean_of_frames(maps, frames.shape[0])
+        return mean_of_frames(maps, frames.shape[1])
 
 
 def build(depth: int, given: Input, features: int, options: Options) -> ResNet:
