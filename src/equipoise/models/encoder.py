@@ -111,6 +111,12 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
 
 
+def mean_over(vectors: Tensor, frames: int) -> Tensor:
+    """Return the mean (B, C) over frames of vectors (B x F, C); B may be 0."""
+    # Without elements, a size of -1 could be any.
+    return vectors.reshape(len(vectors) // frames, frames, vectors.shape[1]).mean(dim=1)
+
+
 def mean_of_frames(maps: Tensor, frames: int) -> Tensor:
     """Return the mean (B, C) over pixels and frames of maps (B x F, C, H, W)."""
-    return maps.mean(dim=(2, 3)).unflatten(0, (-1, frames)).mean(dim=1)
+    return mean_over(maps.mean(dim=(2, 3)), frames)

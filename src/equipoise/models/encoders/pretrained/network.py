@@ -14,7 +14,7 @@ from equipoise.console import log
 from equipoise.errors import UserError
 from equipoise.modalities.base import Input
 from equipoise.models import loading
-from equipoise.models.encoder import Encoder, masked_mean
+from equipoise.models.encoder import Encoder, masked_mean, mean_over
 from equipoise.models.encoders.pretrained import Options
 from equipoise.models.encoders.pretrained.config import architecture, check, pooling
 
@@ -64,7 +64,7 @@ class Pretrained(Encoder):
         if self.known.frames:
             return self._pool(self.body(pixel_values=colour))
         vectors = self._pool(self.body(pixel_values=colour.flatten(0, 1)))
-        return vectors.unflatten(0, (-1, inputs.shape[1])).mean(dim=1)
+        return mean_over(vectors, inputs.shape[1])
 
     def _waveform(self, inputs: Tensor) -> Tensor:
         if self.level:
