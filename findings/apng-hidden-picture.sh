@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # An animated PNG has one frame more in Pillow than in OpenCV and FFmpeg.
 #
-# Guess:     frame 0 of an animation is the first one that a player shows, in each reader.
-# Versions:  Pillow 13.0.0, OpenCV 5.0.0.93 (headless, contrib), PyAV 18.1.0, NumPy 2.4.6.
-# Behaviour: the format lets a file carry a still picture for viewers that know no animation; it is not part
+# GUESS:     frame 0 of an animation is the first one that a player shows, in each reader.
+# VERSION:   Pillow 13.0.0, OpenCV 5.0.0.93 (headless, contrib), PyAV 18.1.0, NumPy 2.4.6.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   the format lets a file carry a still picture for viewers that know no animation; it is not part
 #            of the animation. Pillow counts it in n_frames and gives it as frame 0 (info["default_image"]
 #            tells), so the same index means another frame than in OpenCV's imreadanimation and PyAV.
 # Output (red value of each frame; 200 is the still picture):
@@ -18,7 +19,7 @@ unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'pillow==13.0.0' 'opencv-contrib-python-headless==5.0.0.93' \
     'av==18.1.0' 'numpy==2.4.6'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import av
 import cv2
 from PIL import Image, ImageSequence

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # scipy.signal.decimate makes a constant signal 1.1 % smaller, and works along another axis than its peers.
 #
-# Guess:     lowering the rate of a sensor keeps its mean, and the three functions share a default axis.
-# Versions:  SciPy 1.17.1, NumPy 2.4.6.
-# Behaviour: the default filter is a Chebyshev of even order: at frequency 0 it stands at the bottom of its
+# GUESS:     lowering the rate of a sensor keeps its mean, and the three functions share a default axis.
+# VERSION:   SciPy 1.17.1, NumPy 2.4.6.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   the default filter is a Chebyshev of even order: at frequency 0 it stands at the bottom of its
 #            ripple, and filtering forth and back doubles that. Ones become 0.9886, whatever the factor;
 #            ftype="fir" and resample_poly keep 1. Of an array (time, channels) decimate thins out the
 #            channels, resample_poly and resample the times, if axis is not said.
@@ -17,7 +18,7 @@ cd "$work"
 unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'scipy==1.17.1' 'numpy==2.4.6'
-OMP_NUM_THREADS=1 venv/bin/python - <<'PY'
+OMP_NUM_THREADS=1 venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import numpy as np
 from scipy.signal import decimate, resample, resample_poly
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # A row put at the front of a DVC matrix of dictionaries renames all stages behind it.
 #
-# Guess:     stages of a matrix are named by what they hold, so an added row adds one stage.
-# Versions:  DVC 3.67.1.
-# Behaviour: a value that is a text or a number is part of the name (size@small). A dictionary has no name:
+# GUESS:     stages of a matrix are named by what they hold, so an added row adds one stage.
+# VERSION:   DVC 3.67.1.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   a value that is a text or a number is part of the name (size@small). A dictionary has no name:
 #            its place in the list stands there (train@run0), even if it has a key "name". After a row is
 #            added in front, each entry of dvc.lock belongs to another row, and "dvc status" says "changed
 #            command" of stages whose rows and outputs are untouched. Add rows at the end, or use plain
@@ -41,7 +42,7 @@ YAML
 ../venv/bin/dvc stage list --name-only | xargs echo >stages.txt
 sed -i 's/- {name: a/- {name: z, rate: 9}\n        &/; s/\[small/[tiny, small/' dvc.yaml
 ../venv/bin/dvc status --json >status.json
-../venv/bin/python - <<'PY'
+../venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import json
 
 with open("stages.txt") as listed:

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Two optical flow methods of OpenCV want float pictures on opposite scales, and neither says so.
 #
-# Guess:     float grey pictures work with each method on the same scale, or are refused.
-# Versions:  OpenCV 5.0.0.93 (headless, contrib), NumPy 2.4.6.
-# Behaviour: a smooth picture, shifted by (3.5, -1.25) pixels. On 8-bit grey both methods find the shift. On
+# GUESS:     float grey pictures work with each method on the same scale, or are refused.
+# VERSION:   OpenCV 5.0.0.93 (headless, contrib), NumPy 2.4.6.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   a smooth picture, shifted by (3.5, -1.25) pixels. On 8-bit grey both methods find the shift. On
 #            floats 0..1 Farneback answers rest, without a warning: it expects 0..255. TV-L1 finds
 #            the shift in 0..1; on 0..255 its median is right, but single vectors are up to 224 pixels
 #            long. So no float scale serves both; 8 bits do.
@@ -18,7 +19,7 @@ cd "$work"
 unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'opencv-contrib-python-headless==5.0.0.93' 'numpy==2.4.6'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import cv2
 import numpy as np
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Two clear clusters are lost by GaussianMixture when the scores are small.
 #
-# Guess:     a mixture of two Gaussians finds the same groups in x and in x / 10,000.
-# Versions:  scikit-learn 1.9.1, NumPy 2.4.6, SciPy 1.17.1.
-# Behaviour: reg_covar, 1e-6 by default, is added to each variance, in units of the data squared.
+# GUESS:     a mixture of two Gaussians finds the same groups in x and in x / 10,000.
+# VERSION:   scikit-learn 1.9.1, NumPy 2.4.6, SciPy 1.17.1.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   reg_covar, 1e-6 by default, is added to each variance, in units of the data squared.
 #            Beside scores near 1 it is nothing. Beside differences of losses near 1e-4 it is a hundred
 #            times the variance: both means fall together, every posterior is near one half, and the fit
 #            says that it converged. Standardise first, or set reg_covar.
@@ -17,7 +18,7 @@ cd "$work"
 unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'scikit-learn==1.9.1' 'numpy==2.4.6' 'scipy==1.17.1'
-OMP_NUM_THREADS=1 venv/bin/python - <<'PY'
+OMP_NUM_THREADS=1 venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import numpy as np
 from sklearn.mixture import GaussianMixture
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Grey frames of a BT.709 video are not its luma; those of a BT.601 video are.
 #
-# Guess:     "gray" of a YUV frame is its Y plane (stretched from 16-235 to 0-255): colour plays no part.
-# Versions:  PyAV 18.1.0, imageio-ffmpeg 0.8.1 (its own ffmpeg, 9.0), NumPy 2.4.6.
-# Behaviour: two lossless files hold the same bytes, Y = 81 everywhere, and differ in the tag of the colour
+# GUESS:     "gray" of a YUV frame is its Y plane (stretched from 16-235 to 0-255): colour plays no part.
+# VERSION:   PyAV 18.1.0, imageio-ffmpeg 0.8.1 (its own ffmpeg, 9.0), NumPy 2.4.6.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   two lossless files hold the same bytes, Y = 81 everywhere, and differ in the tag of the colour
 #            matrix. Asked for gray, the BT.601 file and an untagged one give (81 - 16) * 255 / 219 = 76. The
 #            BT.709 file gives 90, which is what BT.601's weights make of its RGB, (255, 23, 0).
 #            HD files are tagged BT.709; whoever feeds optical flow or a depth network with grey frames gets
@@ -19,7 +20,7 @@ cd "$work"
 unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'imageio-ffmpeg==0.8.1' 'av==18.1.0' 'numpy==2.4.6'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import subprocess
 
 import av

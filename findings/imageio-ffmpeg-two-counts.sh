@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # imageio-ffmpeg counts 10 frames in a file and then yields 87.
 #
-# Guess:     count_frames_and_secs says how many frames read_frames of the same package will yield.
-# Versions:  imageio-ffmpeg 0.8.1 (its own ffmpeg), PyAV 18.1.0.
-# Behaviour: a valid .mp4 whose frames have unequal distances: five frames, a gap of 1.6 s, five frames.
+# GUESS:     count_frames_and_secs says how many frames read_frames of the same package will yield.
+# VERSION:   imageio-ffmpeg 0.8.1 (its own ffmpeg), PyAV 18.1.0.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   a valid .mp4 whose frames have unequal distances: five frames, a gap of 1.6 s, five frames.
 #            Counting keeps the times as they are: 10. Reading pipes raw video, which has no times, and
 #            ffmpeg fills the gap with copies of frames. So an array allocated from the count is too short,
 #            and "every n-th frame" takes copies. With output_params=["-fps_mode", "passthrough"] reading
@@ -18,7 +19,7 @@ cd "$work"
 unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'imageio-ffmpeg==0.8.1' 'av==18.1.0'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import subprocess
 
 import av

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # imageio reads all frames of a GIF and only the first one of the same film as WebP or AVIF.
 #
-# Guess:     imread without an index gives the whole animation, or one picture, whatever the format.
-# Versions:  imageio 2.38.1, Pillow 13.0.0, NumPy 2.4.6.
-# Behaviour: the Pillow plugin takes all frames of GIF and PNG, and frame 0 of WebP and AVIF; improps
+# GUESS:     imread without an index gives the whole animation, or one picture, whatever the format.
+# VERSION:   imageio 2.38.1, Pillow 13.0.0, NumPy 2.4.6.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   the Pillow plugin takes all frames of GIF and PNG, and frame 0 of WebP and AVIF; improps
 #            agrees with that, so the shape does not tell that there is more. imiter, and Pillow
 #            itself, find five frames in each file.
 # Output (shape from imread; frames from imiter; Pillow's n_frames):
@@ -18,7 +19,7 @@ cd "$work"
 unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'imageio==2.38.1' 'pillow==13.0.0' 'numpy==2.4.6'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import imageio.v3 as iio
 from PIL import Image
 

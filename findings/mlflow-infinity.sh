@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # MLflow gives an infinite loss back as a finite number.
 #
-# Guess:     log_metric(inf) is refused, or read back as infinity, as NaN is read back as NaN.
-# Versions:  mlflow-skinny 3.17.2 with SQLAlchemy 2.0.58 and alembic 1.20.1 (SQLite).
-# Behaviour: a tracking store in a database keeps the largest double instead: 1.797e308, and minus that for
+# GUESS:     log_metric(inf) is refused, or read back as infinity, as NaN is read back as NaN.
+# VERSION:   mlflow-skinny 3.17.2 with SQLAlchemy 2.0.58 and alembic 1.20.1 (SQLite).
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   a tracking store in a database keeps the largest double instead: 1.797e308, and minus that for
 #            minus infinity. isinf() is false, isfinite() true, a filter "metrics.loss > 1e300" finds the
 #            run, and a mean over seeds overflows. NaN stays NaN.
 # Output:

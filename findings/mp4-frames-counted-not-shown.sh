@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # A clip cut without re-encoding: the frame counts of OpenCV and PyAV name frames that nobody can read.
 #
-# Guess:     CAP_PROP_FRAME_COUNT and stream.frames are the number of frames that reading gives.
-# Versions:  imageio-ffmpeg 0.8.1 (its own ffmpeg), OpenCV 5.0.0.93 (headless, contrib), PyAV 18.1.0.
-# Behaviour: "-ss ... -c copy" keeps all coded frames from the key frame on and hides the first ones by an
+# GUESS:     CAP_PROP_FRAME_COUNT and stream.frames are the number of frames that reading gives.
+# VERSION:   imageio-ffmpeg 0.8.1 (its own ffmpeg), OpenCV 5.0.0.93 (headless, contrib), PyAV 18.1.0.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   "-ss ... -c copy" keeps all coded frames from the key frame on and hides the first ones by an
 #            edit list. The counts come from the table of coded frames; decoding follows the edit list.
 #            All three readers decode the same 37 frames, and 50 are promised. A sampler that picks
 #            "frame count / 8" steps runs past the end.
@@ -18,7 +19,7 @@ unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'imageio-ffmpeg==0.8.1' 'opencv-contrib-python-headless==5.0.0.93' \
     'av==18.1.0' 'numpy==2.4.6'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import subprocess
 
 import av

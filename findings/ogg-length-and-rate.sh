@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # One second of sound in an Ogg file: its length and rate depend on who reads it.
 #
-# Guess:     a file of 16,000 samples at 16 kHz is read as 16,000 samples at 16 kHz by each decoder.
-# Versions:  soundfile 0.14.0, PyAV 18.1.0, NumPy 2.4.6.
-# Behaviour: soundfile (libsndfile) gives back what it wrote. PyAV (FFmpeg's decoders) gives 128 samples more
+# GUESS:     a file of 16,000 samples at 16 kHz is read as 16,000 samples at 16 kHz by each decoder.
+# VERSION:   soundfile 0.14.0, PyAV 18.1.0, NumPy 2.4.6.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   soundfile (libsndfile) gives back what it wrote. PyAV (FFmpeg's decoders) gives 128 samples more
 #            of Vorbis: the last page says where the sound ends, and the rest of the block is not cut off. Of
 #            Opus, whose decoder always works at 48 kHz, it gives 48,000 samples: the rate that was encoded
 #            stands in the header and is ignored. With FLAC and MP3 both agree.
@@ -19,7 +20,7 @@ cd "$work"
 unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'soundfile==0.14.0' 'av==18.1.0' 'numpy==2.4.6'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import av
 import numpy as np
 import soundfile

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # One params.yaml means three different things to Snakemake, DVC and OmegaConf.
 #
-# Guess:     tools that share a parameter file read the same values from it.
-# Versions:  Snakemake 9.27.1, DVC 3.67.1, OmegaConf 2.3.1.
-# Behaviour: Snakemake reads YAML 1.1: 1e-3 (no dot) is a text, "no" is false, 12:30:45 is a number of
+# GUESS:     tools that share a parameter file read the same values from it.
+# VERSION:   Snakemake 9.27.1, DVC 3.67.1, OmegaConf 2.3.1.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   Snakemake reads YAML 1.1: 1e-3 (no dot) is a text, "no" is false, 12:30:45 is a number of
 #            seconds (base 60), 010 is octal. DVC reads YAML 1.2: a float, a text, a text, ten. OmegaConf is
 #            1.1 but for the float. So a graph that two of them run gets another learning rate (or a text),
 #            class name, start time and number of folds. Write 1.0e-3 and 10, and quote texts.

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The same "turn me" tag is obeyed for some picture formats and not for others, and two libraries disagree.
 #
-# Guess:     a library either applies the Exif tag Orientation or leaves it to the caller.
-# Versions:  Pillow 13.0.0, OpenCV 5.0.0.93 (headless, contrib), NumPy 2.4.6.
-# Behaviour: a picture of 16 rows and 32 columns is saved with Orientation 6 (turn by a quarter). Pillow
+# GUESS:     a library either applies the Exif tag Orientation or leaves it to the caller.
+# VERSION:   Pillow 13.0.0, OpenCV 5.0.0.93 (headless, contrib), NumPy 2.4.6.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   a picture of 16 rows and 32 columns is saved with Orientation 6 (turn by a quarter). Pillow
 #            leaves JPEG, PNG, WebP and AVIF lying and keeps the tag; a TIFF it turns by itself, and the
 #            tag is gone afterwards. OpenCV's imread turns JPEG, PNG and WebP but leaves AVIF lying. So a
 #            folder that was converted from TIFF to PNG, or read by the other library, has other shapes.
@@ -23,7 +24,7 @@ unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'pillow==13.0.0' 'opencv-contrib-python-headless==5.0.0.93' \
     'numpy==2.4.6'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import cv2
 import numpy as np
 from PIL import Image

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The engine that pandas reads a CSV with decides whether a start time is a text.
 #
-# Guess:     engine="pyarrow" of read_csv is the default engine, only faster.
-# Versions:  pandas 3.1.1, PyArrow 25.0.1, NumPy 2.4.6.
-# Behaviour: the default engine leaves "00:01:30" and "2026-01-02" as texts. With PyArrow's they become
+# GUESS:     engine="pyarrow" of read_csv is the default engine, only faster.
+# VERSION:   pandas 3.1.1, PyArrow 25.0.1, NumPy 2.4.6.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   the default engine leaves "00:01:30" and "2026-01-02" as texts. With PyArrow's they become
 #            datetime.time and datetime.date objects. Joining with a table that the other engine read finds
 #            nothing, and splitting a start time at ":" fails. "01:02:75", no time of a day, keeps the whole
 #            column a text, so the type depends on the rows.
@@ -18,7 +19,7 @@ cd "$work"
 unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'pandas==3.1.1' 'pyarrow==25.0.1' 'numpy==2.4.6'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import pandas
 
 with open("clips.csv", "w") as out:

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # From 44.1 to 16 kHz: three libraries round the length of the result in three ways.
 #
-# Guess:     the number of samples after resampling is the same whoever resamples.
-# Versions:  soxr 1.1.0, SciPy 1.17.1, samplerate 0.2.4, NumPy 2.4.6.
-# Behaviour: of n samples, n * 160 / 441 is rarely whole. SciPy's resample_poly rounds it up, soxr to the
+# GUESS:     the number of samples after resampling is the same whoever resamples.
+# VERSION:   soxr 1.1.0, SciPy 1.17.1, samplerate 0.2.4, NumPy 2.4.6.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   of n samples, n * 160 / 441 is rarely whole. SciPy's resample_poly rounds it up, soxr to the
 #            nearest, samplerate (libsamplerate) down, and does so after a product in floating point: of
 #            44,100 samples, one second, 15,999 are left. A store of features with a fixed length, or an
 #            alignment with labels per sample, changes with the library by one.
@@ -18,7 +19,7 @@ cd "$work"
 unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'soxr==1.1.0' 'scipy==1.17.1' 'samplerate==0.2.4' 'numpy==2.4.6'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import numpy as np
 import samplerate
 import scipy.signal

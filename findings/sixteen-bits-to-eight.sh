@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # From 16 to 8 bits: Pillow cuts grey at 255 and divides colours by 256; OpenCV divides both.
 #
-# Guess:     one library makes 8 bits out of 16 in one way, whatever the number of channels.
-# Versions:  Pillow 13.0.0, OpenCV 5.0.0.93 (headless, contrib), NumPy 2.4.6.
-# Behaviour: Image.open(...).convert("L") or convert("RGB") of a 16-bit grey PNG (a depth camera's) makes
+# GUESS:     one library makes 8 bits out of 16 in one way, whatever the number of channels.
+# VERSION:   Pillow 13.0.0, OpenCV 5.0.0.93 (headless, contrib), NumPy 2.4.6.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   Image.open(...).convert("L") or convert("RGB") of a 16-bit grey PNG (a depth camera's) makes
 #            everything above 255 white. A 16-bit RGB PNG with the same numbers is opened as 8 bits, the
 #            upper byte alone, and shows no sign that it had more. OpenCV's imread with its default flag
 #            takes the upper byte of both.
@@ -21,7 +22,7 @@ unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'pillow==13.0.0' 'opencv-contrib-python-headless==5.0.0.93' \
     'numpy==2.4.6'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import cv2
 import numpy as np
 from PIL import Image

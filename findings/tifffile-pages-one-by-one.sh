@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # tifffile.imread gives one page of a TIFF whose five pages were written one by one.
 #
-# Guess:     a depth or microscope film that a loop wrote frame by frame comes back with all its frames.
-# Versions:  tifffile 2026.3.3, Pillow 13.0.0, OpenCV 5.0.0.93 (headless, contrib), NumPy 2.4.6.
-# Behaviour: each call of write (or of imwrite with append=True) begins a new "series", even when shape
+# GUESS:     a depth or microscope film that a loop wrote frame by frame comes back with all its frames.
+# VERSION:   tifffile 2026.3.3, Pillow 13.0.0, OpenCV 5.0.0.93 (headless, contrib), NumPy 2.4.6.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   each call of write (or of imwrite with append=True) begins a new "series", even when shape
 #            and type are the same; imread without key or series reads the first series alone, with no
 #            warning. Pillow and OpenCV find five pages in the same file. imread(key=slice(None)) has all
 #            of them; so has a file that was written as one array, or with metadata=None.
@@ -21,7 +22,7 @@ unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'tifffile==2026.3.3' 'pillow==13.0.0' \
     'opencv-contrib-python-headless==5.0.0.93' 'numpy==2.4.6'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import cv2
 import numpy as np
 import tifffile

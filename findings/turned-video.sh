@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # A phone's upright video lies on its side in PyAV; ffmpeg and OpenCV turn it.
 #
-# Guess:     PyAV, which is a binding of FFmpeg's libraries, gives the picture that the ffmpeg program gives.
-# Versions:  PyAV 18.1.0, OpenCV 5.0.0.93 (headless, contrib), imageio-ffmpeg 0.8.1 (its own ffmpeg).
-# Behaviour: phones store the sensor's picture and a rotation beside it. The program and OpenCV apply it
+# GUESS:     PyAV, which is a binding of FFmpeg's libraries, gives the picture that the ffmpeg program gives.
+# VERSION:   PyAV 18.1.0, OpenCV 5.0.0.93 (headless, contrib), imageio-ffmpeg 0.8.1 (its own ffmpeg).
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   phones store the sensor's picture and a rotation beside it. The program and OpenCV apply it
 #            unasked. PyAV hands out the stored picture and tells the angle in frame.rotation; to_ndarray,
 #            to_image and reformat do not look at it.
 # Output (height, width):
@@ -18,7 +19,7 @@ unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'imageio-ffmpeg==0.8.1' 'opencv-contrib-python-headless==5.0.0.93' \
     'av==18.1.0' 'numpy==2.4.6' 'pillow==13.0.0'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 import subprocess
 
 import av

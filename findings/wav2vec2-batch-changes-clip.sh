@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # What Wav2Vec2's feature extractor gives for a clip depends on the other clips of the batch.
 #
-# Guess:     each clip is normalised by its own mean and deviation, without the zeros that fill it up.
-# Versions:  transformers 5.23.0 (without PyTorch), NumPy 2.4.6.
-# Behaviour: the default is return_attention_mask=False, and without the mask the statistics are taken over
+# GUESS:     each clip is normalised by its own mean and deviation, without the zeros that fill it up.
+# VERSION:   transformers 5.23.0 (without PyTorch), NumPy 2.4.6.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   the default is return_attention_mask=False, and without the mask the statistics are taken over
 #            clip and padding together. One second of noise comes out with deviation 1 alone, and with
 #            deviation 2 beside a clip of four seconds: the same sound, twice as loud for the network. With
 #            return_attention_mask=True it is 1 in both cases.

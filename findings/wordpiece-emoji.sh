@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # BERT's tokenizer loses the whole word that an unknown emoji touches.
 #
-# Guess:     an emoji that the vocabulary lacks becomes [UNK], and the word before it stays.
-# Versions:  tokenizers 0.23.3.
-# Behaviour: the splitter of BERT cuts at blanks and punctuation. An emoji is a symbol, not punctuation, so
+# GUESS:     an emoji that the vocabulary lacks becomes [UNK], and the word before it stays.
+# VERSION:   tokenizers 0.23.3.
+# SOURCE:    the program below, run with these versions on Linux.
+# REALITY:   the splitter of BERT cuts at blanks and punctuation. An emoji is a symbol, not punctuation, so
 #            "great" with an emoji behind it is one word; WordPiece finds no parts for all of it, and one
 #            unknown part makes the whole word [UNK]. The same holds for a trade mark sign. In tweets, where
 #            emoji stand without a blank, it is the words with feeling that go. "!" does no harm.
@@ -19,7 +20,7 @@ cd "$work"
 unset PYTHONPATH
 uv venv --quiet --python '>=3.11,<3.13' venv
 uv pip install --quiet --python venv 'tokenizers==0.23.3'
-venv/bin/python - <<'PY'
+venv/bin/python - <<'PY' || { echo 'not as stated any more' >&2; exit 1; }
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 words = ["[UNK]", "great", "movie", "##s", "!"]

@@ -117,7 +117,8 @@ class Decode:
 
 
 PARENT = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" has it ignored
 sys.path.insert(0, {here!r})
 from test_pool import act
 from equipoise.media.pool import DecodePool

@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from equipoise.modalities.sizes import Crop
 
@@ -70,17 +71,44 @@ def middle(size: tuple[int, int], crop: Crop) -> tuple[int, int, int, int]:
 def resample(values: Tensor, boxes: Tensor, size: tuple[int, int], flip: Tensor | None) -> Tensor:
     """Cut a box out of each sample's pictures and scale it, bilinear and antialiased.
 
-    Two matrix products, ``rows @ picture @ columns.T``, with the weights of
-    ``torch.nn.functional.interpolate(mode="bilinear", antialias=True)`` (torchvision's resize).
+    On a GPU all at once, in float32; on a CPU one by one, where 8 bits are scaled in 8 bits and
+    rounded, as torchvision does: at most one level from the former, in a tenth of the time.
 
     Args:
-        values: float32 (B, F, H, W, C).
+        values: (B, F, H, W, C).
         boxes: (B, 4) top, left, height, width; in pixels.
         size: Height S and width T of the result.
         flip: (B,) whether left and right are swapped.
 
     Returns:
-        float32 (B, F, S, T, C); a view whose last but one axis is contiguous.
+        (B, F, S, T, C), float32, or uint8 on a CPU from uint8.
+    """
+    values = values if values.dtype == torch.uint8 else values.float()
+    if values.device.type == "cpu":
+        return resample_one_by_one(values, boxes, size, flip)
+    return resample_at_once(values.float(), boxes, size, flip)
+
+
+def resample_one_by_one(
+    values: Tensor, boxes: Tensor, size: tuple[int, int], flip: Tensor | None
+) -> Tensor:
+    """See :func:`resample`: the scaling of torch, on the part that is kept."""
+    result = values.new_empty((*values.shape[:2], *size, values.shape[4]))
+    mirrored = [False] * len(values) if flip is None else flip.tolist()
+    for k, (top, left, height, width) in enumerate(boxes.tolist()):
+        part = values[k, :, top : top + height, left : left + width].permute(0, 3, 1, 2)
+        scaled = functional.interpolate(part, size, mode="bilinear", antialias=True)
+        result[k] = (scaled.flip(3) if mirrored[k] else scaled).permute(0, 2, 3, 1)
+    return result
+
+
+def resample_at_once(
+    values: Tensor, boxes: Tensor, size: tuple[int, int], flip: Tensor | None
+) -> Tensor:
+    """See :func:`resample`; a view whose last but one axis is contiguous.
+
+    Two matrix products, ``rows @ picture @ columns.T``, with the weights of
+    ``torch.nn.functional.interpolate(mode="bilinear", antialias=True)`` (torchvision's resize).
     """
     batch, frames, height, width, channels = values.shape
     rows = weights(boxes[:, 0], boxes[:, 2], height, size[0])

@@ -111,7 +111,7 @@ class PicturesFeed(Feed[ViewsT]):
         if crop and box is not None and (crop.scale or "box" not in drawn):
             if "shift" in drawn:
                 values = moved(values, {"shift": drawn["shift"]})
-            return crops.resample(values.float(), box, crop.size, drawn.get("flip"))
+            return crops.resample(values, box, crop.size, drawn.get("flip"))
         return moved(values, drawn, crop.size if crop else None)
 
 

@@ -1,6 +1,7 @@
 """Where and how exactly a job computes: device, threads, determinism, precision, seeds."""
 
 import contextlib
+import ctypes
 import os
 import random
 
@@ -42,6 +43,22 @@ def make_deterministic(device: torch.device, threads: int) -> None:
     # Every kernel here writes what it allocates; filling it before would be a second write.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+    if device.type == "cpu":
+        keep_memory()
+
+
+def keep_memory() -> None:
+    """Have the C library keep what is freed for the next batch.
+
+    By default glibc gives every block above 32 MiB back to the system, which fills the next one
+    with zeros, page by page: a sixth of the CPU time of training the demo
+    (``benchmarks/training.py``). Other C libraries have no such setting, and are left alone.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mmap_max, trim_threshold = -4, -1  # malloc.h
+        mallopt(mmap_max, 0)
+        mallopt(trim_threshold, 2**31 - 1)
 
 
 def seed_everything(seed: int) -> None:
