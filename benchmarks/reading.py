@@ -6,6 +6,7 @@ shuffled order (features larger than memory). The aim is 0.5 of the reference fo
 """
 
 import argparse
+import json
 import random
 import tempfile
 import time
@@ -17,10 +18,11 @@ import h5py
 import numpy as np
 
 from equipoise.store import shards
-from equipoise.store.features import FeatureStore
+from equipoise.store.features import SCHEMA_VERSION, FeatureStore
 from equipoise.store.join import Plan, join
 
 SLAB = 256
+KINDS = {"video": "frames", "audio": "sound"}
 
 
 def make_store(folder: Path, samples: int) -> Path:
@@ -38,14 +40,19 @@ def make_store(folder: Path, samples: int) -> Path:
         shards.write(path, shards.Shard(np.arange(count), arrays, none, []))
         parts.append((path, count))
     names = [f"s{number}" for number in range(samples)]
-    attributes = {"schema_version": 1, "classes": '["a"]', "modalities": '["video", "audio"]'}
+    tables = {m: {"kind": kind, "column": m} for m, kind in KINDS.items()}
+    attributes = {
+        "schema_version": SCHEMA_VERSION,
+        "classes": '["a"]',
+        "modalities": json.dumps(tables),
+    }
     join(folder / "features.h5", parts, Plan(shapes, [0] * samples, names, names, attributes))
     return folder / "features.h5"
 
 
 def plain(path: Path) -> int:
     with h5py.File(path, "r") as file:
-        names = [name for name in file if file[name].ndim > 1]
+        names = list(KINDS)
         for name in names:
             for start in range(0, len(file["label"]), SLAB):
                 file[name][start : start + SLAB]
