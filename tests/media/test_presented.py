@@ -49,6 +49,30 @@ def test_what_is_no_picture_and_no_sound_does_not_lengthen(whole, tmp_path, monk
     assert found == pytest.approx({"v": 3.0, "a": 3.0}, abs=0.05)
 
 
+def test_a_picture_that_comes_late_in_avi(tmp_path):
+    path = tmp_path / "late.avi"
+    sound = ["-f", "lavfi", "-i", "sine=d=9"]
+    ffmpeg("-itsoffset", "6", *MOVING[:4], *sound, "-c:v", "mpeg4", "-c:a", "pcm_s16le", str(path))
+    found = decode(path, BOTH)
+    assert found["v"].frames == 75
+    assert found["v"].seconds == pytest.approx(9.0, abs=0.1)
+    assert found["a"].seconds == pytest.approx(9.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec"), [("mp4", "aac"), ("mkv", "aac"), ("mp4", "libopus"), ("webm", "libvorbis")]
+)
+def test_a_gap_of_the_sound_is_silence_and_no_damage(whole, tmp_path, kind, codec):
+    path = tmp_path / f"gap.{kind}"
+    picture = ["libvpx"] if kind == "webm" else ["copy"]
+    gap = ["-af", "aselect='not(between(t,0.8,1.9))'"]
+    ffmpeg("-i", str(whole), "-c:v", *picture, *gap, "-c:a", codec, str(path))
+    sound = decode(path, BOTH)["a"]
+    assert sound.seconds == pytest.approx(3.0, abs=0.1)
+    loud = [np.abs(sound.array[int(t * 16000) :][:3200]).max() > 0.05 for t in (0.3, 1.2, 2.3)]
+    assert loud == [True, False, True]
+
+
 @pytest.mark.parametrize("start", ["0.3", "0.55", "1.0", "1.7"])
 @pytest.mark.parametrize("kind", ["mp4", "mov", "mkv", "flv", "ts"])
 def test_pieces_cut_without_decoding(whole, tmp_path, kind, start):
