@@ -167,7 +167,22 @@ def _open(path: Path) -> InputContainer:
     for stream in made.streams:
         if stream.codec_context is not None:
             stream.codec_context.thread_count = 1
+            _forget_places(stream)
     return made
+
+
+def _forget_places(stream: Any) -> None:
+    """Let channels be in no known place: all are mixed alike.
+
+    PyAV frees a list of places, as AIFF, CAF and MOV may have one, each time it is asked for the
+    number of channels, and with each frame. Decoders that know the places themselves say so again.
+    """
+    if stream.type != "audio":
+        return
+    codec = stream.codec_context
+    channels = codec.channels  # asked once: the list is gone then, until another one replaces it
+    if channels > 2 or codec.name.startswith("pcm_"):
+        codec.layout = f"{channels}C"
 
 
 def listen() -> None:
