@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from equipoise.media import look
 from equipoise.media.errors import MediaError
 
 if TYPE_CHECKING:
@@ -161,6 +162,9 @@ def _open(path: Path) -> InputContainer:
     handle = os.open(path, os.O_RDONLY)
     try:  # by its number: a name such as f%d.png means more to these libraries
         options = {**_OPTIONS, "fd": str(handle)}
+        first = os.pread(handle, 12, 0)
+        if first[:4] == b"RF64" and look.claimed_size(path, first) is None:
+            options["ignore_length"] = "1"  # from a pipe: it says that it is of length 0
         made = av.open("fd:", container_options=options, metadata_errors="replace")
     finally:
         os.close(handle)  # they have one of their own
