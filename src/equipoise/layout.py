@@ -135,13 +135,17 @@ def evaluate(dataset: str, method: str, seed: str) -> dict[str, Path]:
 
 
 def compare() -> dict[str, Path]:
-    """The comparison of all methods: table, numbers for DVC, curves for DVC plots, the report."""
+    """The comparison of all methods: table, numbers for DVC, curves for DVC plots, the report.
+
+    And RO-Crate metadata of the folder, whose name RO-Crate fixes.
+    """
     folder = Path("results")
     return {
         "table": folder / "comparison.csv",
         "metrics": folder / "comparison.json",
         "curves": folder / "curves.csv",
         "report": folder / "report.html",
+        "crate": folder / "ro-crate-metadata.json",
     }
 
 

@@ -49,6 +49,12 @@ def code() -> Code:
     return Code(commit, bool(commit and state))
 
 
+def day() -> str:
+    """Return the day of the commit of :func:`code`, as year-month-day; empty without a commit."""
+    commit = code().commit
+    return _git("show", "--no-patch", "--format=%cs", commit) if commit else ""
+
+
 def data_hash(dataset: str) -> str:
     """Return one sha256 for the raw data of a data set: what its clips are and what they contain.
 

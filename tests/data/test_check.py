@@ -4,9 +4,11 @@ import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from equipoise import cli
 from equipoise.data.check import check
+from equipoise.data.proposal import propose
 from equipoise.params import Split
 
 SOUND = {"kind": "sound", "column": "audio", "rate": 8000, "seconds": 0.5, "n_fft": 256}
@@ -179,3 +181,19 @@ def test_the_verb_proposes_settings_from_what_it_measured(folder, capsys, monkey
     assert "no problem found; every sample was read" in shown
     assert cli.main(["check", "--quick", str(folder.path)]) == 0
     assert "nothing was decoded" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_pictures_of_16_bits_that_are_stored_with_8_are_named(tmp_path, suffix):
+    rows = ["sample_id,label,split,group,image"]
+    for number in range(12):
+        depth = np.linspace(500, 4000 - number, 64 * 48).reshape(48, 64).astype(np.uint16)
+        Image.fromarray(depth).save(tmp_path / f"{number}.{suffix}")
+        rows.append(f"s{number},c{number % 2},,,{number}.{suffix}")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
+    grey = {"kind": "image", "column": "image", "size": 48, "channels": 1}
+    (note,) = check(tmp_path, {"image": grey}, 2).notes
+    assert "12 of 12 samples are grey with more than 8 bits" in note and "bits: 16" in note
+    proposed = propose(tmp_path)
+    assert proposed["image"] | {"range": [500, 4000], "bits": 16} == proposed["image"]
+    assert check(tmp_path, proposed, 2).notes == []

@@ -1,6 +1,7 @@
 """Intact files that players show, whatever their headers say; the kinds of issue 10, point 1."""
 
 import struct
+import subprocess
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from media_files import ffmpeg
 from equipoise.media.damage import Tolerance
 from equipoise.media.decode import decode
 from equipoise.media.errors import MediaError
+from equipoise.media.ffmpeg import binary
 from equipoise.media.wants import Pick, Pictures, Sound
 
 BOTH = {"v": Pictures(Pick("even", 4), 24, 32), "a": Sound(16000, 60)}
@@ -47,6 +49,30 @@ def test_what_is_no_picture_and_no_sound_does_not_lengthen(whole, tmp_path, monk
     ffmpeg("-i", str(whole), *LONGER[name], name)
     found = seconds(tmp_path / name)
     assert found == pytest.approx({"v": 3.0, "a": 3.0}, abs=0.05)
+
+
+def test_a_picture_that_comes_late_in_avi(tmp_path):
+    path = tmp_path / "late.avi"
+    sound = ["-f", "lavfi", "-i", "sine=d=9"]
+    ffmpeg("-itsoffset", "6", *MOVING[:4], *sound, "-c:v", "mpeg4", "-c:a", "pcm_s16le", str(path))
+    found = decode(path, BOTH)
+    assert found["v"].frames == 75
+    assert found["v"].seconds == pytest.approx(9.0, abs=0.1)
+    assert found["a"].seconds == pytest.approx(9.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec"), [("mp4", "aac"), ("mkv", "aac"), ("mp4", "libopus"), ("webm", "libvorbis")]
+)
+def test_a_gap_of_the_sound_is_silence_and_no_damage(whole, tmp_path, kind, codec):
+    path = tmp_path / f"gap.{kind}"
+    picture = ["libvpx"] if kind == "webm" else ["copy"]
+    gap = ["-af", "aselect='not(between(t,0.8,1.9))'"]
+    ffmpeg("-i", str(whole), "-c:v", *picture, *gap, "-c:a", codec, str(path))
+    sound = decode(path, BOTH)["a"]
+    assert sound.seconds == pytest.approx(3.0, abs=0.1)
+    loud = [np.abs(sound.array[int(t * 16000) :][:3200]).max() > 0.05 for t in (0.3, 1.2, 2.3)]
+    assert loud == [True, False, True]
 
 
 @pytest.mark.parametrize("start", ["0.3", "0.55", "1.0", "1.7"])
@@ -129,6 +155,34 @@ def test_wav_of_unknown_length(tmp_path, writer, odd):
     found = decode(path, {"a": Sound(16000, 5)})["a"]
     assert found.seconds == 1.0
     assert np.array_equal(found.array, np.frombuffer(samples, "<i2") / np.float32(32768))
+
+
+@pytest.mark.parametrize("more", [["-f", "wav", "-rf64", "always"], ["-f", "caf"], ["-f", "au"]])
+def test_other_headers_of_unknown_length(tmp_path, more):
+    path = tmp_path / f"x.{more[1]}"
+    with path.open("wb") as out:  # a pipe, so that ffmpeg cannot come back to the header
+        command = [
+            binary(),
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=d=2:r=16000",
+            *more,
+            "pipe:1",
+        ]
+        out.write(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert len(decode(path, {"a": BOTH["a"]})["a"].array) == 32000
+
+
+def test_caf_of_known_length_that_is_shorter_is_refused(tmp_path):
+    path = tmp_path / "x.caf"
+    ffmpeg("-f", "lavfi", "-i", "sine=d=2:r=16000", str(path))
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"data") + 8000])
+    with pytest.raises(MediaError, match="truncated"):
+        seconds(path, {"a": BOTH["a"]})
 
 
 def test_wav_of_known_length_that_is_shorter_is_refused(tmp_path):

@@ -1,9 +1,12 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from media_files import ffmpeg
 
 from equipoise.media.decode import decode
 from equipoise.media.errors import MediaError
+from equipoise.media.pool import DecodePool
 from equipoise.media.wants import Pick, Pictures, Sound
 
 
@@ -105,6 +108,27 @@ def test_loudness_does_not_tell_the_number_of_channels(tmp_path, layout, codec):
     rms = float(np.sqrt((sound**2).mean()))
     loss = 0.12 if codec == ".m4a" else 0.001  # the low-frequency channel loses its treble in AAC
     assert rms == pytest.approx(0.25 / 2**0.5, rel=loss + (count == 6) * (codec == ".m4a") * 0.1)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        *(("aiff", "pcm_s16be"), ("caf", "pcm_s32le"), ("mov", "pcm_s16le"), ("wav", "pcm_f32le")),
+        *(("flac", "flac"), ("ogg", "libvorbis"), ("opus", "libopus"), ("m4a", "aac")),
+    ],
+)
+def test_eight_channels_whose_places_are_listed(tmp_path, suffix, codec):
+    path = tmp_path / f"x.{suffix}"
+    equal = "pan=7.1|" + "|".join(f"c{n}=c0" for n in range(8))
+    more = ["-mapping_family", "255"] if codec == "libopus" else []
+    source = "aevalsrc=0.25*sin(2*PI*100*t):s=48000:d=1"  # the low-frequency channel has it, too
+    ffmpeg("-f", "lavfi", "-i", source, "-af", equal, "-c:a", codec, *more, str(path))
+    with DecodePool(1) as pool:  # a crash would be of one worker
+        wants = {"s": Sound(16000, 1.0)}
+        results = list(pool.map(partial(decode, wants=wants), [path] * 3))
+    for result in results:
+        assert not isinstance(result, MediaError), result
+        assert np.abs(result["s"].array[4000:12000]).max() == pytest.approx(0.25, abs=0.03)
 
 
 def test_mono_is_the_mean_of_the_channels(tmp_path):

@@ -1,5 +1,6 @@
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,6 +103,19 @@ def test_sixteen_bits(tmp_path, name):
     assert np.array_equal(nearest[..., 0], values[1::2, 1::2])
     eight = still(tmp_path / name, 48, 64, channels=1)  # the upper bits, never clipped at 255
     assert np.array_equal(eight[..., 0], values >> 8)
+
+
+def test_what_eight_bits_lose_of_sixteen_is_told(tmp_path):
+    values = np.array([[0, 1], [255, 256]], np.uint16).repeat(9, 0).repeat(9, 1)
+    Image.fromarray(values).save(tmp_path / "x.png")
+    eight = Still(18, 18, channels=1)
+    found = decode(tmp_path / "x.png", {"eight": eight, "deep": replace(eight, bits=16)})
+    assert found["eight"].narrowed == 0.5, "of 0, 1, 255, 256 two upper bytes are left"
+    assert found["deep"].narrowed == 0
+    assert stills.span(tmp_path / "x.png") == (0, 256)
+    Image.fromarray(values.astype(np.uint8)).save(tmp_path / "y.png")
+    assert decode(tmp_path / "y.png", {"eight": eight})["eight"].narrowed == 0
+    assert stills.span(tmp_path / "y.png") is None
 
 
 def test_depth_of_a_colour_picture_is_refused(tmp_path):

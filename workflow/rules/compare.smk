@@ -43,6 +43,7 @@ rule compare:
     output:
         metrics=COMPARE["metrics"],
         curves=COMPARE["curves"],
+        crate=COMPARE["crate"],
         table=report(COMPARE["table"], category="Comparison"),
         report=report(COMPARE["report"], category="Comparison"),
     log:

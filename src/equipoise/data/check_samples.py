@@ -118,6 +118,8 @@ def summary(
             continue
         if cut:
             notes.append(f"modality {name!r}: {cut} (its settings: {settings})")
+        if narrow := narrowed_words([s.facts.get("narrowed", 0.0) for s in samples.values()]):
+            notes.append(f"modality {name!r}: {narrow} (its settings: {settings})")
         flat = [number for number, one in samples.items() if one.flat]
         if flat:
             notes.append(
@@ -138,4 +140,16 @@ def cut_words(cuts: Sequence[float]) -> str:
     return (
         f"{count} of {len(cuts)} samples are longer than what is stored: "
         f"{median(cuts):.0%} of the median one is cut off, {max(cuts):.0%} at most"
+    )
+
+
+def narrowed_words(shares: Sequence[float]) -> str:
+    """Say that deep grey pictures are stored with 8 bits; empty where none is."""
+    deep = [share for share in shares if share > 0]
+    if not deep:
+        return ""
+    return (
+        f"{len(deep)} of {len(shares)} samples are grey with more than 8 bits, and 8 are stored: "
+        f"{median(deep):.0%} of the different values of the median one are lost; channels: 1 with "
+        "bits: 16 keeps them, range: [low, high] says which of them matter"
     )

@@ -134,8 +134,8 @@ def _models(results: DatasetResults) -> str:
     )
 
 
-def settings_shown(results: DatasetResults) -> list[tuple[str, str]]:
-    """Return title and JSON text of the settings: what is shared, then each method's own."""
+def settings_apart(results: DatasetResults) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the settings that all methods share, and by method what is its own."""
     settings = {
         key: dict(next(iter(runs.values())).model["settings"]) for key, runs in results.runs.items()
     }
@@ -151,6 +151,12 @@ def settings_shown(results: DatasetResults) -> list[tuple[str, str]]:
         key: {name: value for name, value in s.items() if name not in shared}
         for key, s in settings.items()
     }
+    return shared, own
+
+
+def settings_shown(results: DatasetResults) -> list[tuple[str, str]]:
+    """Return title and JSON text of the settings: what is shared, then each method's own."""
+    shared, own = settings_apart(results)
     return [
         ("Settings shared by all methods", _json(shared)),
         ("Settings of each method", _json(own)),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from equipoise.media import look
 from equipoise.media.errors import MediaError
 
 if TYPE_CHECKING:
@@ -161,13 +162,31 @@ def _open(path: Path) -> InputContainer:
     handle = os.open(path, os.O_RDONLY)
     try:  # by its number: a name such as f%d.png means more to these libraries
         options = {**_OPTIONS, "fd": str(handle)}
+        first = os.pread(handle, 12, 0)
+        if first[:4] == b"RF64" and look.claimed_size(path, first) is None:
+            options["ignore_length"] = "1"  # from a pipe: it says that it is of length 0
         made = av.open("fd:", container_options=options, metadata_errors="replace")
     finally:
         os.close(handle)  # they have one of their own
     for stream in made.streams:
         if stream.codec_context is not None:
             stream.codec_context.thread_count = 1
+            _forget_places(stream)
     return made
+
+
+def _forget_places(stream: Any) -> None:
+    """Let channels be in no known place: all are mixed alike.
+
+    PyAV frees a list of places, as AIFF, CAF and MOV may have one, each time it is asked for the
+    number of channels, and with each frame. Decoders that know the places themselves say so again.
+    """
+    if stream.type != "audio":
+        return
+    codec = stream.codec_context
+    channels = codec.channels  # asked once: the list is gone then, until another one replaces it
+    if channels > 2 or codec.name.startswith("pcm_"):
+        codec.layout = f"{channels}C"
 
 
 def listen() -> None:

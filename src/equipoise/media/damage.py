@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _ROUNDING = 0.011
 #: Formats of which :func:`look.claimed_size` tells where the media end; of others, where the file
 #: does (an index may be cut off).
-_CONTENT = ("wav", "aiff", "matroska", "mp3")
+_CONTENT = ("wav", "aiff", "caf", "matroska", "mp3")
 #: Formats with an index of all packets.
 _INDEXED = ("mov", "avi")
 
@@ -107,7 +107,7 @@ def _check_packets(file: File, track: Track, size: int | None, allowed: Toleranc
             f" ({lost:.2f} s are missing)"
         )
     # A recording of unknown length may end anywhere.
-    cut = [] if file.format == "wav" and size is None else track.cut
+    cut = [] if file.format in ("wav", "caf") and size is None else track.cut
     if (lost := track.seconds(len(cut))) > allowed.broken:
         raise MediaError(
             f"truncated {track.name}: {len(cut)} of {track.packets} packets are cut short"

@@ -64,6 +64,8 @@ def claimed_size(path: Path, first: bytes) -> int | None:
     """
     if first[:4] in (b"RIFF", b"RF64") and first[8:12] == b"WAVE":
         return _wave(path)
+    if first[:4] == b"caff":
+        return _caf(path)
     if first[:4] == b"RIFF":
         return _known(8 + int.from_bytes(first[4:8], "little"), 8)
     if first[:4] == b"FORM":
@@ -93,10 +95,24 @@ def _wave(path: Path) -> int | None:
             if name == b"ds64":  # RF64: sizes of more than 4 GiB
                 large = int(struct.unpack("<8xQ", file.read(16))[0])
             if name == b"data":
-                if large is not None and size == 0xFFFFFFFF:
+                if large and size == 0xFFFFFFFF:
                     return start + large
                 return _known(start + size, start)
             file.seek(start + size + size % 2)
+    return None
+
+
+def _caf(path: Path) -> int | None:
+    """Return where the samples of a Core Audio file end; -1 is an unknown length."""
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(chunk := file.read(12)) == 12:
+            name, size = struct.unpack(">4sq", chunk)
+            if name == b"data":
+                return file.tell() + size if size > 0 else None
+            if size < 0:
+                return None
+            file.seek(size, os.SEEK_CUR)
     return None
 
 

@@ -123,6 +123,21 @@ def _deep(frame: VideoFrame, height: int, width: int) -> NDArray[np.uint16]:
     return nearest(frame.to_ndarray(), height, width)
 
 
+def narrowed(frame: VideoFrame, want: Pictures | Still) -> float:
+    """Return the share of a grey picture's different values that 8 bits make equal (see Found)."""
+    name = frame.format.name
+    deep = name.startswith("gray") and "f" not in name and frame.format.components[0].bits > 8
+    if want.bits != 8 or not deep:
+        return 0.0
+    return lost_values(frame.to_ndarray(), frame.format.components[0].bits - 8)
+
+
+def lost_values(image: NDArray[Any], shift: int = 8) -> float:
+    """Return which share of the different values is lost with the lowest ``shift`` bits."""
+    values = np.unique(image)
+    return 1 - len(np.unique(values >> shift)) / len(values)
+
+
 def nearest(image: NDArray[Any], height: int, width: int) -> NDArray[np.uint16]:
     """Return the nearest values of a grey picture (rows, columns), as uint16 (height, width, 1)."""
     rows = (2 * np.arange(height) + 1) * image.shape[0] // (2 * height)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.media.picture import convert
+from equipoise.media.picture import convert, narrowed
 from equipoise.media.sound import SoundKeeper
 from equipoise.media.timeline import Timeline, usual_step
 from equipoise.media.tracks import Track
@@ -59,6 +59,7 @@ class PictureReader:
         """See :class:`Reader`."""
         self._shown = Timeline(self.track.unit)
         self._kept: dict[tuple[str, int], NDArray[Any]] = {}
+        self._narrowed = dict.fromkeys(self._wants, 0.0)
         self._wanted = {name: frozenset(numbers) for name, numbers in self._plan.items()}
         self._last = 0
         self.track.reset()
@@ -75,9 +76,9 @@ class PictureReader:
             self.track.spoil(time - self.origin, frame.duration)
         for name, numbers in self._wanted.items():
             if len(times) - 1 in numbers:
-                self._kept[name, len(times) - 1] = convert(
-                    frame, self._wants[name], None, self._aspect
-                )
+                want = self._wants[name]
+                self._kept[name, len(times) - 1] = convert(frame, want, None, self._aspect)
+                self._narrowed[name] = max(self._narrowed[name], narrowed(frame, want))
         self.track.count += 1
 
     def end(self) -> None:
@@ -100,7 +101,12 @@ class PictureReader:
         """See :class:`Reader`."""
         seconds, frames = self._shown.seconds, len(self._shown.times)
         return {
-            name: Found(np.stack([self._kept[name, number] for number in numbers]), seconds, frames)
+            name: Found(
+                np.stack([self._kept[name, number] for number in numbers]),
+                seconds,
+                frames,
+                self._narrowed[name],
+            )
             for name, numbers in self._plan.items()
         }
 

@@ -20,6 +20,8 @@ GAP = 0.1
 _MARGIN = 0.25
 #: Samples that are resampled at a time: the same bytes as in one piece, in the processor's cache.
 _CHUNK = 16384
+#: PyAV counts the planes of a frame wrongly from so many on, and reads what is behind them.
+_PLANES = 8
 #: Full scale and silence of samples that are whole numbers.
 _INTEGERS = {"u1": (128.0, 128.0), "i2": (32768.0, 0.0), "i4": (2147483648.0, 0.0)}
 
@@ -135,13 +137,19 @@ def _samples(frame: AudioFrame) -> NDArray[Any]:
     if frame.format.name == "fltp" and frame.layout.nb_channels == 1:  # nearly every clip
         plane: Any = frame.planes[0]
         return np.frombuffer(plane, np.float32, frame.samples)[None].copy()
+    if frame.format.is_planar and frame.layout.nb_channels >= _PLANES:
+        return _as(frame, "flt")
     try:
         return frame.to_ndarray()
     except ValueError:  # 64-bit whole numbers
-        from av import AudioResampler
+        return _as(frame, "flt")
 
-        (plain,) = AudioResampler(format="fltp").resample(frame)
-        return plain.to_ndarray()
+
+def _as(frame: AudioFrame, name: str) -> NDArray[Any]:
+    from av import AudioResampler
+
+    (plain,) = AudioResampler(format=name).resample(frame)
+    return plain.to_ndarray()
 
 
 def _mono(samples: NDArray[Any], kind: tuple[str, int]) -> NDArray[np.float32]:

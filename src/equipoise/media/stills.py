@@ -92,8 +92,24 @@ def _wanted(path: Path, image: Image.Image, wants: Mapping[str, Still]) -> dict[
         else:
             pixels, layout = _bytes(image, "RGB"), "rgb24"
         frame = av.VideoFrame.from_ndarray(pixels, format=layout)
-        found[name] = Found(picture.convert(frame, want, turn))
+        cut = image.mode.startswith("I") and want.bits == 8
+        lost = picture.lost_values(_depth(image)) if cut else 0.0
+        found[name] = Found(picture.convert(frame, want, turn), narrowed=lost)
     return found
+
+
+def span(path: Path) -> tuple[int, int] | None:
+    """Return the lowest and the highest value of a grey picture of 16 bits; None of any other."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=("PNG", "TIFF", "PPM")) as image:
+            if not image.mode.startswith("I"):
+                return None
+            values = _depth(image)
+            return int(values.min()), int(values.max())
+    except (OSError, SyntaxError, ValueError, EOFError, MediaError, Image.DecompressionBombError):
+        return None  # said elsewhere
 
 
 def _check_jpeg(data: bytes) -> None:

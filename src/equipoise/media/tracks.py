@@ -13,6 +13,9 @@ from equipoise.media.timeline import Timeline, usual_step
 #: ID3 and APE tags: concatenated MP3 files have some in the middle.
 _REMARKS = (b"ID3", b"TAG", b"APE")
 
+#: Seconds by which packets of one stream differ that are not all of one size.
+_LITTLE = 0.1
+
 Kind = Literal["video", "audio"]
 
 
@@ -77,7 +80,9 @@ class Track:
     @property
     def expected(self) -> float:
         """Seconds that should be decoded."""
-        whole = self.total if self.kind == "audio" else self.end - self.start
+        # A picture that comes late in AVI is a row of empty packets, which nobody hears of.
+        begin = max(self.start, self.times[0] if self.times else 0)
+        whole = self.total if self.kind == "audio" else self.end - begin
         return float(max(0, whole) * self.unit)
 
     def seconds(self, packets: int) -> float:
@@ -173,7 +178,20 @@ def _fill(track: Track, stream: _Listed) -> None:
     if stream.shown:
         step = usual_step(track.times)
         track.last = stream.shown[-1][1] or step
-        track.total = sum(length or step for _, length in stream.shown) - track.skipped
+        most = _most(track, step)
+        counted = (length if 0 < length <= most else step for _, length in stream.shown)
+        track.total = sum(counted) - track.skipped
+
+
+def _most(track: Track, step: int) -> float:
+    """Return how long a packet can last, in ticks; before a gap, MP4 lets one last until it ends.
+
+    Codecs whose packets are all of one size tell it; of others, what is usual and a little more.
+    """
+    codec = track.stream.codec_context
+    if track.kind == "audio" and codec.frame_size and codec.sample_rate:
+        return max(step, float(codec.frame_size / codec.sample_rate / track.unit)) + 1
+    return step + float(_LITTLE / track.unit)
 
 
 def _span(stream: _Listed) -> tuple[float, float]:

@@ -79,3 +79,6 @@ class Found:
     """Length of the stream as a player shows it."""
     frames: int = 0
     """Pictures: frames that a player shows."""
+    narrowed: float = 0.0
+    """Grey pictures of more than 8 bits of which 8 are wanted: share of their different values that
+    are no longer different (the worst of the frames)."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 VIDEOS = (
-    *(".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
-    *(".ogv", ".ts", ".webm", ".wmv"),
+    *(".3g2", ".3gp", ".asf", ".avi", ".f4v", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
+    *(".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
 )
 SOUNDS = (
-    *(".aac", ".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"),
-    *VIDEOS,
+    *(".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".caf", ".flac", ".m4a"),
+    *(".mka", ".mp2", ".mp3", ".oga", ".ogg", ".opus", ".sph", ".tta", ".w64", ".wav", ".wma"),
+    *(".wv", *VIDEOS),
 )
-STILLS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tga", ".tif", ".tiff", ".webp")
+STILLS = (
+    *(".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pcx", ".pgm", ".png", ".pnm"),
+    *(".ppm", ".tga", ".tif", ".tiff", ".webp"),
+)
 ARRAYS = (".npy", ".npz", ".mat", ".h5", ".hdf5")
 """Files that hold named arrays."""
 TABLES = (".csv", ".tsv", ".parquet")

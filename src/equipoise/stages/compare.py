@@ -1,4 +1,4 @@
-"""Stage compare: the table, the numbers for DVC, the curves and the report."""
+"""Stage compare: the table, the numbers for DVC, the curves, the report, and what they are."""
 
 from equipoise import files, layout
 from equipoise.params import CompareJob
@@ -12,7 +12,7 @@ def run(job: Job, settings: CompareJob) -> None:
         UserError: A run of the grid is missing.
     """
     from equipoise import tracking
-    from equipoise.evaluation import across, comparison, curves, report
+    from equipoise.evaluation import across, comparison, crate, curves, report
     from equipoise.evaluation.collect import collect
 
     outputs = layout.compare()
@@ -29,5 +29,6 @@ def run(job: Job, settings: CompareJob) -> None:
         points = (point for results in collected for point in curves.long_rows(results))
         files.write_csv(outputs["curves"], curves.HEADER, points)
         files.write_text(outputs["report"], report.render(collected, table, settings, together))
+        files.write_json(outputs["crate"], crate.crate(collected, settings))
         for name in ("table", "report"):
             tracked.artifact(outputs[name])

@@ -28,6 +28,11 @@ from equipoise.store.join import Plan, join
 from equipoise.store.shards import Shard
 
 REJECTS = ("sample_id", "path", "reason")
+#: Facts that are told as a warning.
+_LOST = {
+    "cut": "are longer than what is stored, the rest is cut off",
+    "narrowed": "are grey with more than 8 bits, and 8 are stored (bits: 16 keeps all)",
+}
 
 
 @dataclass(frozen=True)
@@ -88,13 +93,10 @@ def run(job: Job, settings: ExtractJob) -> None:
         shards.read(path, rows, source.shapes, decoder()) for path, rows in paths
     )
     for name, fact in facts.items():
-        if name.endswith(".cut") and fact["clips"]:
-            log.warning(
-                "%s: %s: %d of %d clips are longer than what is stored, %.0f %% of a clip is cut "
-                "off on average",
-                *(job.dataset, name.removesuffix(".cut"), fact["clips"], len(kept)),
-                100 * fact["mean"],
-            )
+        modality, _, what = name.rpartition(".")
+        if what in _LOST and fact["clips"]:
+            words = (job.dataset, modality, fact["clips"], len(kept), _LOST[what])
+            log.warning("%s: %s: %d of %d clips %s (mean: %.0f %%)", *words, 100 * fact["mean"])
     record = _record(job.dataset, source, kept, rejects, origin) | {"facts": facts}
     files.write_json(outputs["samples"], extracted.samples(outputs["features"], source.readers))
     others = (outputs["features"], outputs["rejects"], outputs["samples"])

@@ -21,7 +21,7 @@ from equipoise.modalities.suffixes import ARRAYS
 class FramesReader(Reader[Settings]):
     """Stored (F, H, W, C), given (F, C, H, W)."""
 
-    facts = ("repeated",)
+    facts = ("repeated", "narrowed")
 
     def stored(self) -> Stored:
         """Return (frames, height, width, channels)."""
@@ -50,7 +50,8 @@ class FramesReader(Reader[Settings]):
 
     def take(self, found: Found) -> Reading:
         """Take the frames as they are."""
-        return Reading(found.array, {"repeated": repeated(found.frames, self.settings.pick)})
+        again = repeated(found.frames, self.settings.pick)
+        return Reading(found.array, {"repeated": again, "narrowed": found.narrowed})
 
     def read(self, source: Path | str) -> Reading:
         """Read frames from a file of arrays; those that are picked are scaled."""
@@ -60,7 +61,8 @@ class FramesReader(Reader[Settings]):
         chosen = array_pick(settings.pick, len(frames), settings.rate)
         scaled = [pictures.scaled(frames[i], settings.size, settings.fit) for i in chosen]
         values = pictures.whole(np.stack(scaled), settings.bits)
-        return Reading(values, {"repeated": repeated(len(frames), settings.pick)})
+        again = repeated(len(frames), settings.pick)
+        return Reading(values, {"repeated": again, "narrowed": 0.0})
 
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the frames side by side."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from equipoise.media.stills import span
 from equipoise.media.wants import Found, Still, Want
 from equipoise.modalities import pictures
 from equipoise.modalities.arrays import arranged, load
@@ -18,6 +19,8 @@ from equipoise.modalities.suffixes import ARRAYS
 
 class ImageReader(Reader[Settings]):
     """Stored (H, W, C), given (1, C, H, W): a clip of one frame."""
+
+    facts = ("narrowed",)
 
     def stored(self) -> Stored:
         """Return (height, width, channels)."""
@@ -38,7 +41,7 @@ class ImageReader(Reader[Settings]):
 
     def take(self, found: Found) -> Reading:
         """Take the picture as it is."""
-        return Reading(found.array)
+        return Reading(found.array, {"narrowed": found.narrowed})
 
     def read(self, source: Path | str) -> Reading:
         """Read a picture from a file of arrays, and scale it."""
@@ -46,7 +49,7 @@ class ImageReader(Reader[Settings]):
         array = arranged(load(Path(source), settings.key), settings.axes, "hwc")
         picture = pictures.checked(array, settings.channels, settings.bits)
         scaled = pictures.scaled(picture, settings.size, settings.fit)
-        return Reading(pictures.whole(scaled, settings.bits))
+        return Reading(pictures.whole(scaled, settings.bits), {"narrowed": 0.0})
 
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the picture."""
@@ -54,8 +57,19 @@ class ImageReader(Reader[Settings]):
 
 
 def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
-    """Return settings to start from; none for arrays: nothing tells a picture from a signal."""
+    """Return settings to start from; none for arrays: nothing tells a picture from a signal.
+
+    Pictures that are all grey of 16 bits keep them, with the range of those that were looked at.
+    """
+    spans = []
     for source in sources:
         if not isinstance(source, Path) or source.suffix.lower() in ARRAYS:
             return {}
-    return {"size": 112, "fit": "crop"}
+        spans.append(span(source))
+    deep = [one for one in spans if one]
+    found: dict[str, Any] = {"size": 112, "fit": "crop"}
+    if spans and len(deep) == len(spans):
+        low, high = min(low for low, _ in deep), max(high for _, high in deep)
+        found |= {"channels": 1, "bits": 16}
+        found |= {"range": [low, high]} if low < high else {}
+    return found
