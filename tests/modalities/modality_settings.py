@@ -91,6 +91,7 @@ ROWS = [
     Row("frames", DEPTH | {"pick": {"first": 4}, "axes": "hwt"}, depth, {"segments": 2}, "depth"),
     Row("image", {"size": [30, 40], "fit": "crop"}, still, VIEWS | COLOUR),
     Row("signal", {"channels": 4, "length": 16}, sensor, {"window": 12, "shift": 0.2}),
+    Row("signal", {"channels": 4, "length": 16, "coordinates": 2}, sensor, {}, "points"),
     Row("signal", {"channels": 5, "inline": True}, vector, {"scale": 0.1, "jitter": 0.1}, "vector"),
     Row("sound", SOUND, recording, HEARD | {"mask_frequency": 0.2, "masks": 2}),
     Row("sound", SOUND | {"features": "log_mel", "n_mels": 20}, recording, HEARD, "log_mel"),
