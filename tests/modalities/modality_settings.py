@@ -83,6 +83,7 @@ COLOUR = {"colour": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4}}
 SOUND = {"rate": 8000, "seconds": 0.6, "n_fft": 128, "hop": 64}
 HEARD = {"window": 0.4, "shift": 0.1, "gain": 3.0, "mask_time": 0.3}
 DEPTH = {"size": [24, 20], "channels": 1, "bits": 16, "range": [400, 4500]}
+POINTS = {"channels": 4, "length": 16, "coordinates": 2}
 FEW = {"pick": {"even": 3}, "size": [30, 40]}
 
 ROWS = [
@@ -91,6 +92,7 @@ ROWS = [
     Row("frames", DEPTH | {"pick": {"first": 4}, "axes": "hwt"}, depth, {"segments": 2}, "depth"),
     Row("image", {"size": [30, 40], "fit": "crop"}, still, VIEWS | COLOUR),
     Row("signal", {"channels": 4, "length": 16}, sensor, {"window": 12, "shift": 0.2}),
+    Row("signal", POINTS, sensor, {"shift": 0.2}, "points"),
     Row("signal", {"channels": 5, "inline": True}, vector, {"scale": 0.1, "jitter": 0.1}, "vector"),
     Row("sound", SOUND, recording, HEARD | {"mask_frequency": 0.2, "masks": 2}),
     Row("sound", SOUND | {"features": "log_mel", "n_mels": 20}, recording, HEARD, "log_mel"),

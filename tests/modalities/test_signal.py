@@ -69,6 +69,20 @@ def test_settings_are_proposed_from_the_axis_that_changes(tmp_path):
     assert propose(pictures) == {}
 
 
+def test_points_get_their_mean_over_points_and_steps_as_origin(tmp_path):
+    # Two points (x, y) at two steps: the mean is (3, 20).
+    values = [[1, 10, 3, 30], [3, 10, 5, 30]]
+    moved = [[-2, -10, 0, 10], [0, -10, 2, 10]]
+    path = saved(tmp_path / "a.npy", values)
+    assert signal(channels=4, length=2, coordinates=2).read(path).array.tolist() == moved
+    elsewhere = saved(tmp_path / "b.npy", np.array(values) + np.array([7, -5, 7, -5]))
+    assert signal(channels=4, length=2, coordinates=2).read(elsewhere).array.tolist() == moved
+    vector = signal(channels=4, inline=True, coordinates=2).read("1 10 3 30").array
+    assert vector.tolist() == [-1, -10, 1, 10]
+    with pytest.raises(ValueError, match="coordinates: 4 channels are no points of 3 each"):
+        signal(channels=4, length=2, coordinates=3)
+
+
 def test_linear_stretching_by_hand():
     values = np.array([[0.0, 10.0], [1.0, 20.0], [4.0, 20.0]])
     expected = [[0, 10], [0.5, 15], [1, 20], [2.5, 20], [4, 20]]

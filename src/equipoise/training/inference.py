@@ -162,7 +162,7 @@ def damaged_features(
     generator = torch.Generator().manual_seed(mixed(int(1000 * severity)))
     batches = list(torch.split(torch.from_numpy(rows), batch_size))
     pieces = []
-    for raw in open_source(store, [modality], where, 0.0).batches(batches):
+    for raw in Rows(store, [modality], where).batches(batches):
         inputs = streams.prepare(raw)
         damaged = streams.feeds[modality].corrupt(inputs[modality], severity, generator)
         pieces.append(loaded.model.encode({modality: damaged})[modality].float().cpu())

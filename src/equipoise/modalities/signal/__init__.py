@@ -39,6 +39,10 @@ class Settings(Section):
     against aliasing (scipy.signal.resample_poly, padtype "line")."""
     missing: Literal["refuse", "interpolate", "zero"] = "refuse"
     """What becomes of NaN: the sample is refused, or NaN filled by its neighbours in time, or 0."""
+    coordinates: Annotated[int, Field(ge=2)] | None = None
+    """The channels are points with so many coordinates each (x, y, z of a joint, then of the next);
+    the mean of all points over the stored steps becomes the origin, so that it does not matter
+    where a person stood. null: values stay as they are."""
 
     @model_validator(mode="after")
     def _fits(self) -> Settings:
@@ -48,6 +52,10 @@ class Settings(Section):
         if not self.length and self.missing == "interpolate":
             raise ValueError(
                 "missing: interpolate is over time, a vector has none; say zero or refuse"
+            )
+        if self.coordinates and self.channels % self.coordinates:
+            raise ValueError(
+                f"coordinates: {self.channels} channels are no points of {self.coordinates} each"
             )
         if self.inline and len(self.order) > 1:
             raise ValueError("inline: a cell holds numbers in a row; say axes: c, or axes: t")

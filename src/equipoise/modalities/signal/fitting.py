@@ -71,3 +71,14 @@ def stretched(values: Floats, length: int, how: str) -> Floats:
     above = np.minimum(below + 1, steps - 1)
     share = (place - below)[:, None]
     return np.asarray((1 - share) * values[below] + share * values[above])
+
+
+def centred(values: Floats, coordinates: int) -> Floats:
+    """Return points with the mean of them all, over all steps, as the origin.
+
+    Args:
+        values: (T, C) or (C,); channel k is coordinate k % ``coordinates`` of a point.
+        coordinates: Of one point.
+    """
+    points = values.reshape(-1, coordinates)
+    return np.asarray((points - points.mean(axis=0)).reshape(values.shape))

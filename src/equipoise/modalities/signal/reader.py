@@ -14,7 +14,7 @@ from equipoise.modalities import pictures
 from equipoise.modalities.arrays import arranged, load
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
 from equipoise.modalities.signal import KIND, Settings
-from equipoise.modalities.signal.fitting import cut, filled, stretched
+from equipoise.modalities.signal.fitting import centred, cut, filled, stretched
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ class SignalReader(Reader[Settings]):
         return Input(KIND.layout(self.settings), self.stored().shape)
 
     def read(self, source: Path | str) -> Reading:
-        """Read a file, or the numbers in a cell; fill, stretch or cut."""
+        """Read a file, or the numbers in a cell; fill, stretch or cut, centre."""
         settings = self.settings
         if settings.inline:
             array = numbers(str(source))
@@ -50,6 +50,8 @@ class SignalReader(Reader[Settings]):
             raise MediaError("the signal holds infinity")
         facts = {"cut": 0.0, "filled": 0.0, "missing": float(np.isnan(values).mean())}
         values = self._fitted(filled(values, settings.missing), facts)
+        if settings.coordinates:
+            values = centred(values, settings.coordinates)
         if np.abs(values).max() > np.finfo(np.float32).max:
             raise MediaError("a value does not fit into float32")
         return Reading(values.astype(np.float32), facts)
