@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.data.sources import FileSource, sources
+from equipoise.params import presets
 from equipoise.section import Section
 
 HEAD = """# Published data sets
 
-Made by `equipoise datasets --markdown > docs/datasets.md` from `src/equipoise/data/recipes.toml`
-and `src/equipoise/data/sources.toml`. Settings, each with its origin: `configs/<name>.yaml`.
+Made by `equipoise datasets --markdown > docs/datasets.md` from `src/equipoise/data/recipes.toml`,
+`src/equipoise/data/sources.toml` and `src/equipoise/params/presets.toml`. How each is trained:
+`configs/<name>.yaml`. What a network is given: one of the presets, named after whose input it is;
+`datasets.<name>.modalities: {audio: {like: ogm_ge}}` takes its settings, and settings beside `like`
+win. For other data name it in full, `like: crema_d/ogm_ge/audio`.
 
 Lists are fetched and checked (size, sha256; the commit stands in the address). Counts are train /
 validation / test; `-`: the list has no validation, stage split cuts it from training, by whole
@@ -59,7 +63,7 @@ def describe() -> dict[str, dict[str, Any]]:
             for key, entry in sources().items()
             if any(key == start or key.startswith(f"{start}-") for start in recipe.sources)
         }
-        found[name] = recipe.model_dump() | {"sources": files}
+        found[name] = recipe.model_dump() | {"sources": files, "presets": presets.describe(name)}
     return found
 
 
@@ -73,7 +77,7 @@ def markdown() -> str:
             f"Access: {recipe.access}. Licence: {recipe.licence}.\n\n"
             f"| list | train / val / test |\n|---|---|\n{lists}\n"
             f"- Media: {recipe.media}.\n- To know: {recipe.known}.\n"
-            f"- Run here: {recipe.ran}.\n- Not run here: {recipe.not_ran}.\n"
+            f"- Run here: {recipe.ran}.\n- Not run here: {recipe.not_ran}.\n\n{_presets(name)}"
         )
     rows = [
         f"| {key} | {entry.urls[0]} | {entry.size:,} | `{entry.sha256[:16]}` | {entry.licence} "
@@ -84,6 +88,31 @@ def markdown() -> str:
     head = f"| list | address | bytes | sha256 begins | licence | checked |\n{'|---' * 6}|\n"
     parts.append("## Lists\n\n" + head + "".join(rows))
     return "\n".join(parts)
+
+
+def _presets(dataset: str) -> str:
+    """Return the presets of one data set as a table and a list."""
+    table = f"| preset | modality (kind) | stored | settings, with origins |\n{'|---' * 4}|\n"
+    notes = ""
+    for name, preset in presets.presets()[dataset].items():
+        notes += f"- `{name}`: {preset.whose}. Differs: {preset.differs}.\n"
+        for modality, values in preset.modalities.items():
+            shape = " x ".join(map(str, preset.gives[modality]))
+            said = "; ".join(
+                f"`{key}` {_said(value)} ({origin})"
+                for key, (value, origin) in values.items()
+                if key != "kind"
+            )
+            kind = values["kind"][0]
+            table += f"| `{name}` | {modality} ({kind}) | {shape} | {said} |\n"
+    return f"{table}\n{notes}"
+
+
+def _said(value: object) -> str:
+    """Return a setting as it stands in YAML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {one}" for key, one in value.items()) + "}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def shown(as_json: bool, as_markdown: bool) -> str:
