@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from equipoise.data.on_disk import audited, on_disk
 from equipoise.data.sources import FileSource, sources
 from equipoise.params import presets
 from equipoise.section import Section
@@ -34,6 +35,7 @@ class Recipe(Section):
 
     summary: str
     access: str
+    size: str
     licence: str
     lists: dict[str, str]
     sources: list[str]
@@ -63,7 +65,13 @@ def describe() -> dict[str, dict[str, Any]]:
             for key, entry in sources().items()
             if any(key == start or key.startswith(f"{start}-") for start in recipe.sources)
         }
-        found[name] = recipe.model_dump() | {"sources": files, "presets": presets.describe(name)}
+        found[name] = {
+            **recipe.model_dump(),
+            "sources": files,
+            "presets": presets.describe(name),
+            "on_disk": on_disk(name),
+            "audit": audited(name),
+        }
     return found
 
 
@@ -74,7 +82,7 @@ def markdown() -> str:
         lists = "".join(f"| `{key}` | {what} |\n" for key, what in recipe.lists.items())
         parts.append(
             f"## {name}\n\n{recipe.summary[0].upper()}{recipe.summary[1:]}. "
-            f"Access: {recipe.access}. Licence: {recipe.licence}.\n\n"
+            f"Access: {recipe.access}. Size: {recipe.size}. Licence: {recipe.licence}.\n\n"
             f"| list | train / val / test |\n|---|---|\n{lists}\n"
             f"- Media: {recipe.media}.\n- To know: {recipe.known}.\n"
             f"- Run here: {recipe.ran}.\n- Not run here: {recipe.not_ran}.\n\n{_presets(name)}"
@@ -115,6 +123,14 @@ def _said(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _here(name: str) -> str:
+    """Say in words what is in the project folder."""
+    if (found := on_disk(name)) is None:
+        return "nothing"
+    stored = "" if found["extracted"] is None else f", {found['extracted']['samples']} extracted"
+    return f"{found['media_files']} files, {found['media_bytes']} bytes{stored}"
+
+
 def shown(as_json: bool, as_markdown: bool) -> str:
     """Return what the verb ``datasets`` prints."""
     if as_markdown:
@@ -122,7 +138,9 @@ def shown(as_json: bool, as_markdown: bool) -> str:
     if as_json:
         return json.dumps(describe(), indent=2, ensure_ascii=False) + "\n"
     return "".join(
-        f"{name}: {recipe.summary}\n    access: {recipe.access}; licence: {recipe.licence}\n"
+        f"{name}: {recipe.summary}\n    access: {recipe.access}; size: {recipe.size}; "
+        f"licence: {recipe.licence}\n    on disk: {_here(name)}\n"
+        f"    presets: {', '.join(presets.presets()[name])}\n"
         + "".join(f"    {key}: {what}\n" for key, what in recipe.lists.items())
         for name, recipe in recipes().items()
     )
