@@ -71,14 +71,14 @@ def compare(
     import pandas as pd
 
     one, two = columns
-    table = pd.concat(gaps)
-    scores = table[f"score_{one}"].astype(float) - table[f"score_{two}"].astype(float)
-    means = scores.groupby([table["sample_id"], table["label"]]).mean()
+    joined = pd.concat(gaps)
+    joined["score"] = joined[f"score_{one}"].astype(float) - joined[f"score_{two}"].astype(float)
+    means = joined.groupby(["sample_id", "label"], as_index=False)["score"].mean()
     votes = manifest.set_index("sample_id")[list(columns.values())]
     rows: dict[str, tuple[list[float], list[float]]] = {"": ([], [])}
-    for (sample, label), score in means.items():
+    for sample, label, score in means[["sample_id", "label", "score"]].itertuples(index=False):
         by_ear, by_eye = (agreement(vote, label) for vote in votes.loc[sample])
-        for key in ("", str(label)):
+        for key in ("", label):
             model, raters = rows.setdefault(key, ([], []))
             model.append(score)
             raters.append(by_ear - by_eye)
