@@ -141,6 +141,10 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--markdown", action="store_true", help="as docs/datasets.md")
     verb.set_defaults(action=_datasets)
 
+    verb = verbs.add_parser("card", help="write the Croissant card of a data set, for others")
+    verb.add_argument("dataset", help="a data set whose stages extract and split have run")
+    verb.set_defaults(action=_card)
+
     _add_track(verbs.add_parser("track", help="MLflow: serve, import runs, create the store"))
     return parser
 
@@ -180,7 +184,7 @@ def _add_predict(verb: argparse.ArgumentParser) -> None:
 
 def _add_verify(verb: argparse.ArgumentParser) -> None:
     verb.description = "Exit status: 0 all is whole, 1 something is not, 2 it cannot be found out."
-    verb.add_argument("path", type=Path, nargs="*", help="files or folders; default: everything")
+    verb.add_argument("path", type=Path, nargs="*", help="files, folders, data sets; default: all")
     verb.add_argument(
         "--remote", nargs="?", const="", metavar="NAME", help="a DVC remote too; default: DVC's own"
     )
@@ -348,6 +352,12 @@ def _datasets(options: argparse.Namespace) -> None:
     from equipoise.data import recipes
 
     sys.stdout.write(recipes.shown(options.json, options.markdown))
+
+
+def _card(options: argparse.Namespace) -> None:
+    from equipoise.data import croissant
+
+    sys.stdout.write(f"{croissant.write(options.dataset)}\n")
 
 
 def _track_init(options: argparse.Namespace) -> None:

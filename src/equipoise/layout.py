@@ -76,6 +76,11 @@ def features(dataset: str) -> dict[str, Path]:
     }
 
 
+def card(dataset: str) -> Path:
+    """The Croissant card of one data set, which ``equipoise card`` writes beside its features."""
+    return Path("data/features", dataset, "croissant.json")
+
+
 def split(dataset: str) -> dict[str, Path]:
     """Which sample is in train, val or test, and the counts behind it."""
     folder = Path("data/splits", dataset)

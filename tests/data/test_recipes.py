@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from equipoise import cli, registry
+import pytest
+
+from equipoise import cli, params, registry
 from equipoise.data import recipes
 from equipoise.data.sources import sources
 
@@ -36,6 +38,22 @@ def test_every_list_belongs_to_one_data_set(capsys):
     assert set(described["crema_d"]["lists"]) == set(
         registry.dataset("crema_d").Settings.model_fields["list"].annotation.__args__
     )
+
+
+@pytest.mark.parametrize("name", recipes.recipes())
+def test_presets_are_listed_and_the_configuration_takes_ours(name):
+    entry = recipes.describe()[name]["presets"]
+    table = params.read_yaml(ROOT / f"configs/{name}.yaml")["datasets"][name]["modalities"]
+    assert table == {modality: {"like": "ours"} for modality in entry["ours"]["modalities"]}
+
+
+def test_one_data_set_has_a_preset_for_each_size_that_is_published():
+    entry = recipes.describe()["crema_d"]["presets"]
+    sizes = {name: one["modalities"]["audio"]["gives"] for name, one in entry.items()}
+    assert sizes["ogm_ge"] == sizes["amss"] == [257, 188]
+    assert sizes["lfm"] == sizes["aug"] == [257, 1250]
+    assert sizes["lfm_paper"] == [257, 299] and sizes["relearn"] == [128, 1024]
+    assert entry["lfm"]["modalities"]["audio"]["origin"]["seconds"] == "code"
 
 
 def test_the_verb_names_access_and_lists(capsys):

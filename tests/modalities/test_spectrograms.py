@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torchaudio
-from scipy import fft, stats
+from scipy import fft, signal, stats
 
 from equipoise import registry
 from equipoise.media.errors import MediaError
@@ -50,6 +50,18 @@ def test_log_magnitudes_are_torchs_stft():
     ours = log_spectrogram(sound, 512, 160)
     assert ours.shape == (257, 51)
     np.testing.assert_allclose(ours, expected, atol=8e-3)  # a unit of float16 between 4 and 8
+
+
+@pytest.mark.parametrize(("n_fft", "hop"), [(512, 159), (400, 160)])
+def test_log_densities_are_scipys_spectrogram(n_fft, hop):
+    sound = heard()
+    _, _, density = signal.spectrogram(
+        sound.astype(np.float64), RATE, nperseg=n_fft, noverlap=n_fft - hop
+    )
+    expected = np.log(density + 1e-7)
+    ours = taken(sound, features="log_psd", n_fft=n_fft, hop=hop).array
+    assert ours.shape == expected.shape == (n_fft // 2 + 1, 1 + (len(sound) - n_fft) // hop)
+    np.testing.assert_allclose(ours, expected, atol=8e-3)  # a unit of float16 between 8 and 16
 
 
 def test_float32_would_not_do():
@@ -124,11 +136,16 @@ def test_short_sound_is_filled_and_long_sound_cut_and_both_are_said():
         taken(np.zeros(0, np.float32))
 
 
-@pytest.mark.parametrize("features", ["log_stft", "log_mel", "fbank", "waveform"])
+@pytest.mark.parametrize("features", ["log_stft", "log_psd", "log_mel", "fbank", "waveform"])
 def test_a_window_has_a_random_place_and_the_middle_in_evaluation(features):
     made_up = made({"window": 0.25}, features=features)
     full, given = made_up.reader.stored().shape, made_up.input().shape
-    expected = {"log_stft": (201, 26), "log_mel": (128, 26), "fbank": (128, 23)}
+    expected = {
+        "log_stft": (201, 26),
+        "log_psd": (201, 23),
+        "log_mel": (128, 26),
+        "fbank": (128, 23),
+    }
     assert given == expected.get(features, (4000,))
     time = torch.arange(full[-1]).expand(300, *full)
     middle = made_up.prepare(time, {})
@@ -154,7 +171,7 @@ def test_a_shift_goes_around():
     assert (int(drawn.min()), int(drawn.max())) == (-400, 400)
 
 
-@pytest.mark.parametrize("features", ["log_stft", "log_mel", "fbank"])
+@pytest.mark.parametrize("features", ["log_stft", "log_psd", "log_mel", "fbank"])
 def test_gain_is_what_a_louder_recording_gives(features):
     loud, soft = taken(heard() * 2, features=features), taken(heard(), features=features)
     made_up = made({"gain": 10.0}, features=features)

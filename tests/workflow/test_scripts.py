@@ -31,6 +31,16 @@ def write(path, text=""):
     path.write_text(text)
 
 
+def test_a_preset_that_is_named_counts_as_code_of_extract(scripts):
+    code_files, _ = scripts
+    table = "src/equipoise/params/presets.toml"
+    named = params.load(ROOT / "params.yaml", [ROOT / "configs/ave.yaml"], feasible=False)
+    assert table in code_files.code_files(named, "extract")
+    assert table not in code_files.code_files(named, "train", "ave", "joint")
+    plain = params.load(ROOT / "params.yaml")
+    assert table not in code_files.code_files(plain, "extract")
+
+
 def test_code_files_are_what_the_stage_imports(scripts, monkeypatch, tmp_path):
     code_files, _ = scripts
     monkeypatch.setattr(code_files, "ROOT", tmp_path)

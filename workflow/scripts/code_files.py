@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from equipoise import files, layout, params, registry  # noqa: E402
 from equipoise.errors import UserError  # noqa: E402
+from equipoise.params import presets  # noqa: E402
 
 LISTS = Path("data/code")
 
@@ -75,7 +76,16 @@ def code_files(
     for name, _, _ in map(registry.method_of, keys):
         plugin, _, _ = registry.methods()[name].plugin.partition(":")
         modules += [f"equipoise.methods.{name}", plugin]
-    return sorted(str(path.relative_to(ROOT)) for path in _closure(modules))
+    found = _closure(modules)
+    if stage == "extract" and _named(parameters):
+        found.add(presets.TABLE)
+    return sorted(str(path.relative_to(ROOT)) for path in found)
+
+
+def _named(parameters: params.Params) -> bool:
+    """Say whether a modality names a preset: DVC compares its name, not what it stands for."""
+    tables = (t for entry in parameters.datasets.values() for t in entry.modalities.values())
+    return any(presets.KEY in table for table in tables)
 
 
 def _rooms(parameters: params.Params, with_torch: bool) -> Iterator[str]:

@@ -8,13 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from equipoise.data.on_disk import audited, on_disk
 from equipoise.data.sources import FileSource, sources
+from equipoise.params import presets
 from equipoise.section import Section
 
 HEAD = """# Published data sets
 
-Made by `equipoise datasets --markdown > docs/datasets.md` from `src/equipoise/data/recipes.toml`
-and `src/equipoise/data/sources.toml`. Settings, each with its origin: `configs/<name>.yaml`.
+Made by `equipoise datasets --markdown > docs/datasets.md` from `src/equipoise/data/recipes.toml`,
+`src/equipoise/data/sources.toml` and `src/equipoise/params/presets.toml`. How each is trained:
+`configs/<name>.yaml`. What a network is given: one of the presets, named after whose input it is;
+`datasets.<name>.modalities: {audio: {like: ogm_ge}}` takes its settings, and settings beside `like`
+win. For other data name it in full, `like: crema_d/ogm_ge/audio`.
 
 Lists are fetched and checked (size, sha256; the commit stands in the address). Counts are train /
 validation / test; `-`: the list has no validation, stage split cuts it from training, by whole
@@ -30,6 +35,7 @@ class Recipe(Section):
 
     summary: str
     access: str
+    size: str
     licence: str
     lists: dict[str, str]
     sources: list[str]
@@ -59,7 +65,13 @@ def describe() -> dict[str, dict[str, Any]]:
             for key, entry in sources().items()
             if any(key == start or key.startswith(f"{start}-") for start in recipe.sources)
         }
-        found[name] = recipe.model_dump() | {"sources": files}
+        found[name] = {
+            **recipe.model_dump(),
+            "sources": files,
+            "presets": presets.describe(name),
+            "on_disk": on_disk(name),
+            "audit": audited(name),
+        }
     return found
 
 
@@ -70,10 +82,10 @@ def markdown() -> str:
         lists = "".join(f"| `{key}` | {what} |\n" for key, what in recipe.lists.items())
         parts.append(
             f"## {name}\n\n{recipe.summary[0].upper()}{recipe.summary[1:]}. "
-            f"Access: {recipe.access}. Licence: {recipe.licence}.\n\n"
+            f"Access: {recipe.access}. Size: {recipe.size}. Licence: {recipe.licence}.\n\n"
             f"| list | train / val / test |\n|---|---|\n{lists}\n"
             f"- Media: {recipe.media}.\n- To know: {recipe.known}.\n"
-            f"- Run here: {recipe.ran}.\n- Not run here: {recipe.not_ran}.\n"
+            f"- Run here: {recipe.ran}.\n- Not run here: {recipe.not_ran}.\n\n{_presets(name)}"
         )
     rows = [
         f"| {key} | {entry.urls[0]} | {entry.size:,} | `{entry.sha256[:16]}` | {entry.licence} "
@@ -86,6 +98,39 @@ def markdown() -> str:
     return "\n".join(parts)
 
 
+def _presets(dataset: str) -> str:
+    """Return the presets of one data set as a table and a list."""
+    table = f"| preset | modality (kind) | stored | settings, with origins |\n{'|---' * 4}|\n"
+    notes = ""
+    for name, preset in presets.presets()[dataset].items():
+        notes += f"- `{name}`: {preset.whose}. Differs: {preset.differs}.\n"
+        for modality, values in preset.modalities.items():
+            shape = " x ".join(map(str, preset.gives[modality]))
+            said = "; ".join(
+                f"`{key}` {_said(value)} ({origin})"
+                for key, (value, origin) in values.items()
+                if key != "kind"
+            )
+            kind = values["kind"][0]
+            table += f"| `{name}` | {modality} ({kind}) | {shape} | {said} |\n"
+    return f"{table}\n{notes}"
+
+
+def _said(value: object) -> str:
+    """Return a setting as it stands in YAML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {one}" for key, one in value.items()) + "}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _here(name: str) -> str:
+    """Say in words what is in the project folder."""
+    if (found := on_disk(name)) is None:
+        return "nothing"
+    stored = "" if found["extracted"] is None else f", {found['extracted']['samples']} extracted"
+    return f"{found['media_files']} files, {found['media_bytes']} bytes{stored}"
+
+
 def shown(as_json: bool, as_markdown: bool) -> str:
     """Return what the verb ``datasets`` prints."""
     if as_markdown:
@@ -93,7 +138,9 @@ def shown(as_json: bool, as_markdown: bool) -> str:
     if as_json:
         return json.dumps(describe(), indent=2, ensure_ascii=False) + "\n"
     return "".join(
-        f"{name}: {recipe.summary}\n    access: {recipe.access}; licence: {recipe.licence}\n"
+        f"{name}: {recipe.summary}\n    access: {recipe.access}; size: {recipe.size}; "
+        f"licence: {recipe.licence}\n    on disk: {_here(name)}\n"
+        f"    presets: {', '.join(presets.presets()[name])}\n"
         + "".join(f"    {key}: {what}\n" for key, what in recipe.lists.items())
         for name, recipe in recipes().items()
     )

@@ -61,6 +61,8 @@ class DatasetResults:
     split: dict[str, Any]
     subsets: dict[str, int]
     rejects: pd.DataFrame
+    manifest: pd.DataFrame
+    """All cells as text."""
 
     @property
     def modalities(self) -> list[str]:
@@ -102,6 +104,7 @@ def collect(dataset: str, methods: Sequence[str], seeds: Sequence[int]) -> Datas
         gaps=gaps,
         missing_gaps=missing,
         corruption=read_corruption(layout.raw(dataset)["manifest"]),
+        manifest=read_strings(layout.raw(dataset)["manifest"]),
         extract=_optional_json(features["record"]),
         samples=read_json(features["samples"]) if features["samples"].exists() else [],
         split=_optional_json(split["record"]),

@@ -167,7 +167,7 @@ def _section(
         "curves": learning["panels"],
         "curves_about": learning["about"],
         "curves_legend": learning["legend"],
-        "gap": report_samples.gap_part(results),
+        "gap": report_samples.gap_part(results, level),
         "spoiled": report_samples.spoiled_table(results),
         "confusion": report_samples.confusion_panels(results),
         "shown": samples_shown(results),

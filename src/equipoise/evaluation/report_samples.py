@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from equipoise.evaluation import raters
 from equipoise.evaluation.collect import DatasetResults, GapFit, Run
 from equipoise.evaluation.comparison import gap_scores
 from equipoise.evaluation.findings import fit_quality
@@ -25,7 +26,7 @@ DRAWN = 3
 Table = dict[str, Any]
 
 
-def gap_part(results: DatasetResults) -> dict[str, Any] | None:
+def gap_part(results: DatasetResults, level: float) -> dict[str, Any] | None:
     """Return histograms and tables of stage gap; None when no method continued from the warm-up."""
     if not results.warm:
         return None
@@ -52,8 +53,15 @@ def gap_part(results: DatasetResults) -> dict[str, Any] | None:
         "about": about,
         "panels": panels,
         "legend": _legend(bool(spoiled)),
-        "tables": [_fit_table(results)],
+        "tables": [_fit_table(results), *_raters(results, level)],
     }
+
+
+def _raters(results: DatasetResults, level: float) -> list[Table]:
+    tables = results.extract.get("settings", {}).get("modalities", {})
+    gaps = [gap.table for gap in results.gaps.values()]
+    found = raters.table(results.dataset, gaps, results.manifest, tables, level)
+    return [found] if found else []
 
 
 def _legend(truth: bool) -> list[dict[str, Any]]:
@@ -95,6 +103,7 @@ def _fit_table(results: DatasetResults) -> Table:
     auroc = ["AUROC", *(f"{part} only" for part in parts)] if scores else []
     heads = [f"{m}, %" for m in modalities]
     return {
+        "name": "Fit of each seed",
         "caption": "Accuracy of each head on the training clips after the warm-up, the mixture"
         + (", and the AUROC of its posterior “imbalanced” against the truth" if scores else ""),
         "header": ["", *heads, "Means", "Weights", "Best BIC", "Two components", *auroc],

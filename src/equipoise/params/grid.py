@@ -38,7 +38,8 @@ class DatasetEntry(Section):
     """Options of the data set itself; ``{folder: PATH}`` for your own folder with a manifest."""
     modalities: dict[Name, dict[str, Any]] = {}
     """Modality to ``{kind: KIND, column: COLUMN, …settings of the kind}``; one or more. The column
-    is called as the modality where it is not named."""
+    is called as the modality where it is not named. ``like: NAME`` takes the settings of a preset
+    (docs/datasets.md) that do not stand here."""
     encoders: dict[Name, str | Encoder] = {}
     """Modality to its encoder: a name, or a table (see :class:`Encoder`); that of its kind where
     none is named."""
@@ -235,7 +236,7 @@ class Params(Section):
     def streams_of(self, dataset: str) -> dict[str, Stream]:
         """The modalities of one data set, checked."""
         entry = self.datasets[dataset]
-        return streams(entry.modalities, entry.augment, f"datasets.{dataset}")
+        return streams(entry.modalities, entry.augment, dataset)
 
     def encoders_of(self, dataset: str) -> dict[str, Encoder]:
         """The encoder of each modality of one data set, checked."""

@@ -9,6 +9,7 @@ from typing import Any
 from equipoise import registry
 from equipoise.errors import UserError
 from equipoise.models import weights
+from equipoise.params import presets
 from equipoise.params.sections import Encoder
 from equipoise.section import Section, known
 
@@ -38,18 +39,22 @@ class Stream:
 def streams(
     modalities: Mapping[str, Mapping[str, Any]],
     augment: Mapping[str, Mapping[str, Any]],
-    where: str,
+    dataset: str,
 ) -> dict[str, Stream]:
-    """Check the tables ``modalities`` and ``augment`` of a data set.
+    """Check the tables ``modalities`` and ``augment`` of a data set; presets are filled in.
 
     Raises:
-        ValueError: One line that begins with ``where``.
+        ValueError: One line that begins with ``datasets.<dataset>``.
     """
+    where = f"datasets.{dataset}"
     for name in augment:
         known(name, modalities, f"{where}.augment: modality")
-    return {
-        name: _stream(name, table, augment.get(name, {}), where)
+    tables = {
+        name: presets.filled(table, dataset, name, f"{where}.modalities.{name}")
         for name, table in modalities.items()
+    }
+    return {
+        name: _stream(name, table, augment.get(name, {}), where) for name, table in tables.items()
     }
 
 

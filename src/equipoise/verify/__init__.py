@@ -13,7 +13,7 @@ from equipoise import params
 from equipoise.data import origin
 from equipoise.errors import UserError
 from equipoise.parallel import on_all_cores
-from equipoise.verify import mend
+from equipoise.verify import counts, mend
 from equipoise.verify.records import Record, Records, collect
 from equipoise.verify.stores import (
     MISSING,
@@ -46,12 +46,14 @@ def verify(paths: Sequence[Path] = (), remote: str | None = None) -> Outcome:
     ``paths`` those of the files there; and of a remote the objects of the same dvc.lock.
 
     Args:
-        paths: Files or folders to confine it to; none: everything.
+        paths: Files or folders to confine it to; none: everything. The name of a data set of
+            params.yaml stands for all of its folders, and has its counts compared too.
         remote: Name of a remote to read too, or empty for the default one; None: no remote.
 
     Raises:
         UserError: No record of a path, or a remote that cannot be read.
     """
+    paths, added = _named(paths)
     repo = open_project()
     if repo is None and remote is not None:
         raise UserError("no DVC repository here, so no remote; dvc init makes one")
@@ -68,9 +70,23 @@ def verify(paths: Sequence[Path] = (), remote: str | None = None) -> Outcome:
         if store is cache and not paths:
             names.update(store.names())
         objects[store.title] = _objects(store, sorted(names))
-    lines = [*mend.lines(mend.Found(records, files, stores, objects)), *_origins(paths)]
+    lines = [*mend.lines(mend.Found(records, files, stores, objects)), *_origins(paths), *added]
     read = {"the workspace": len(files), **{title: len(found) for title, found in objects.items()}}
     return Outcome(lines, read)
+
+
+def _named(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Return the paths with folders in place of data sets, and what is wrong with their counts."""
+    datasets = params.load(PARAMS).datasets if paths and PARAMS.exists() else {}
+    found: list[Path] = []
+    problems: list[str] = []
+    for path in paths:
+        if path.exists() or str(path) not in datasets:
+            found.append(path)
+            continue
+        problems += counts.problems(str(path), datasets[str(path)].download)
+        found += counts.places(str(path))
+    return found, problems
 
 
 def _origins(paths: Sequence[Path]) -> Iterator[str]:

@@ -52,6 +52,13 @@ def test_the_three_lists_are_different_and_share_all_actors():
     assert set(names("relearn", "test")) == tests["ogm_ge"]  # one has a header, one has none
 
 
+def test_agreement_on_the_real_table_is_as_counted():
+    rows = list(csv.DictReader(miniature.real("crema-d-ratings")))
+    for column, alone, among in (("VoiceVote", 3099, 3563), ("FaceVote", 4931, 5285)):
+        found = [crema_d.agreement(row[column], row["FileName"].split("_")[2]) for row in rows]
+        assert found.count(1.0) == alone and sum(value > 0 for value in found) == among
+
+
 def test_disjoint_actors_of_the_real_table():
     rows = csv.DictReader(miniature.real("crema-d-ratings"))
     sides = crema_d.by_actor([row["FileName"] for row in rows])

@@ -39,6 +39,8 @@ SIDES = {
 744 validation clips from its training part; MLA (CVPR 2024) and Multi-Modal-Base are others."""
 ACTORS = {"train": 63, "val": 14, "test": 14}
 VOTES = ("VoiceVote", "FaceVote", "MultiModalVote")
+RATERS = {"audio": "VoiceVote", "video": "FaceVote"}
+"""Column of media to the column with what raters said who had these media alone."""
 
 
 class Settings(Published):
@@ -114,6 +116,16 @@ def item(name: str, side: str, votes: dict[str, str]) -> Item:
     media = {"video": f"VideoFlash/{name}.flv", "audio": f"AudioWAV/{name}.wav"}
     cells = {"sentence": sentence, "level": level} | {vote: votes.get(vote, "") for vote in VOTES}
     return Item(name, emotion, side, media, actor, cells)
+
+
+def agreement(vote: str, label: str) -> float:
+    """Return how far the raters' vote is the label: 1, or 1 / k where k emotions lead, or 0.
+
+    summaryTable.csv has the winner as the first letter of the emotion, and several as ``A:D``; how
+    many raters were of which mind is in tabulatedVotes.csv, which is not fetched.
+    """
+    winners = vote.split(":")
+    return winners.count(label[0]) / len(winners)
 
 
 def _fetch_media(destination: Path, items: list[Item]) -> None:

@@ -23,8 +23,9 @@ class Settings(Section):
     say ``augment.<modality>.window``."""
     fill: Literal["pad", "tile"] = "pad"
     """What follows a shorter sound: silence, or itself again."""
-    features: Literal["log_stft", "log_mel", "fbank", "waveform"] = "log_stft"
-    """``log_stft``: log-magnitudes; ``log_mel``: log-powers of mel filters (torchaudio's
+    features: Literal["log_stft", "log_psd", "log_mel", "fbank", "waveform"] = "log_stft"
+    """``log_stft``: log-magnitudes; ``log_psd``: logarithms of power densities
+    (scipy.signal.spectrogram); ``log_mel``: log-powers of mel filters (torchaudio's
     MelSpectrogram); ``fbank``: Kaldi's filter bank (torchaudio.compliance.kaldi); ``waveform``."""
     n_fft: Annotated[int, Field(ge=16)] = 512
     """Window length of the Fourier transform, in samples; frequencies = n_fft / 2 + 1. (``fbank``
@@ -49,14 +50,15 @@ class Settings(Section):
         """Return the shape of the features of so many samples."""
         if self.features == "waveform":
             return (samples,)
-        if self.features == "fbank":
-            return self.n_mels, 1 + (samples - self.n_fft) // self.hop
-        rows = self.n_fft // 2 + 1 if self.features == "log_stft" else self.n_mels
+        rows = self.n_mels if self.features in ("log_mel", "fbank") else self.n_fft // 2 + 1
+        if self.features in ("fbank", "log_psd"):  # windows within the sound
+            return rows, 1 + (samples - self.n_fft) // self.hop
         return rows, 1 + (samples - self.n_fft % 2) // self.hop
 
     def needed(self) -> int:
         """Return how many samples make the first window."""
-        return {"waveform": 1, "fbank": self.n_fft}.get(self.features, self.n_fft // 2 + 1)
+        within = {"waveform": 1, "fbank": self.n_fft, "log_psd": self.n_fft}
+        return within.get(self.features, self.n_fft // 2 + 1)
 
     @model_validator(mode="after")
     def _fits(self) -> Settings:

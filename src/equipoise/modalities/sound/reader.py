@@ -15,7 +15,7 @@ from equipoise.media.errors import MediaError
 from equipoise.modalities import pictures
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
 from equipoise.modalities.sound import KIND, Settings
-from equipoise.modalities.sound.spectrogram import kaldi, log_mel, log_spectrogram
+from equipoise.modalities.sound.spectrogram import kaldi, log_density, log_mel, log_spectrogram
 
 
 class SoundReader(Reader[Settings]):
@@ -71,6 +71,8 @@ def features(sound: NDArray[np.float32], settings: Settings) -> NDArray[np.float
     rate, window, hop = settings.rate, settings.n_fft, settings.hop
     if settings.features == "log_stft":
         return log_spectrogram(sound, window, hop)
+    if settings.features == "log_psd":
+        return log_density(sound, rate, window, hop)
     high = settings.f_max or rate / 2
     if settings.features == "log_mel":
         return log_mel(sound, rate, window, hop, (settings.n_mels, settings.f_min or 0.0, high))

@@ -1,4 +1,4 @@
-"""Log-magnitude, log-mel and Kaldi spectrograms, in float64 and then rounded to float16.
+"""Log-magnitude, log-density, log-mel and Kaldi spectrograms, in float64, rounded to float16.
 
 In float32, the error where silence lies beside a loud tone would reach 3 (natural logarithm): what
 is small there is lost beside what is large.
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FLOOR = 1e-7
-"""Added to magnitudes before the logarithm: silence becomes log(1e-7) = -16.1."""
+"""Added to magnitudes and densities before the logarithm: silence becomes log(1e-7) = -16.1."""
 POWER_FLOOR = 1e-10
 """Added to powers of mel filters: silence becomes -23.0."""
 KALDI_FLOOR = float(np.finfo(np.float32).eps)
@@ -44,6 +44,36 @@ def log_spectrogram(sound: NDArray[np.float32], n_fft: int, hop: int) -> NDArray
         np.sqrt(power, out=power)
         power += FLOOR
         out[:, span] = np.log(power, out=power).T
+    return out
+
+
+def log_density(sound: NDArray[np.float32], rate: int, n_fft: int, hop: int) -> NDArray[np.float16]:
+    """Return log(P + 1e-7), P the power density in 1 / Hz of windows that lie within the sound.
+
+    P = 2 |X|^2 / (rate sum_n w[n]^2), without the factor 2 at the first and the last frequency;
+    each window loses its mean, w is a periodic Tukey window of which a quarter is tapered. That is
+    scipy.signal.spectrogram with its defaults and ``noverlap = n_fft - hop``; VGGSound (Chen et
+    al., ICASSP 2020, released code) takes it with 512 and 353, which is a step of 159.
+
+    Args:
+        sound: float32 (samples,), samples >= n_fft.
+        rate: Hz.
+        n_fft: Window length in samples, even.
+        hop: Step between windows in samples.
+
+    Returns:
+        float16 (n_fft // 2 + 1, 1 + (samples - n_fft) // hop).
+    """
+    edge = np.arange(n_fft) / (n_fft / 8)  # 1 where the taper of the beginning ends
+    rise = np.minimum(np.minimum(edge, edge[::-1] + 8 / n_fft), 1)
+    taper = np.sin(np.pi / 2 * rise) ** 2
+    windows = np.lib.stride_tricks.sliding_window_view(sound.astype(np.float64), n_fft)[::hop]
+    windows = windows - windows.mean(axis=1, keepdims=True)
+    out = np.empty((n_fft // 2 + 1, len(windows)), np.float16)
+    for span, power in _powers(windows, taper, n_fft):
+        power /= rate * np.square(taper).sum()
+        power[:, 1:-1] *= 2
+        out[:, span] = np.log(power + FLOOR).T
     return out
 
 
