@@ -212,6 +212,8 @@ def _add_stage(verb: argparse.ArgumentParser, cell: Sequence[str]) -> None:
         verb.add_argument("--method", required=True, help="a method of params.yaml")
     if "seed" in cell:
         verb.add_argument("--seed", required=True, type=_whole(0), help="any whole number from 0")
+    if verb.prog.endswith(" extract"):
+        verb.add_argument("--part", type=_whole(0), help="only this part of extract.parts, from 0")
     cores = os.cpu_count() or 1
     verb.add_argument("--threads", type=_whole(1), default=cores, help="default: all cores")
     verb.add_argument("--params", type=Path, default=PARAMS, help="default: params.yaml")
@@ -235,7 +237,8 @@ def _stage(options: argparse.Namespace) -> int:
         settings = params.parse_json(params.JOBS[stage], options.settings, "--settings")
         runtime = _runtime(options)
     seed = getattr(options, "seed", 0)
-    job = Job(stage, dataset, method, seed, options.threads, runtime, options.code)
+    part = getattr(options, "part", None)
+    job = Job(stage, dataset, method, seed, options.threads, runtime, part, options.code)
     run = importlib.import_module(f"equipoise.stages.{stage}").run
     if stage in SHARED:
         from equipoise.training import launch

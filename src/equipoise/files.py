@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -175,10 +175,16 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_sha256(path: Path) -> dict[str, str]:
-    """Read a list in the format of sha256sum: path (relative to the list) to checksum."""
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    return {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
+def read_sha256(path: Path, wanted: Container[str] | None = None) -> dict[str, str]:
+    """Read a list in the format of sha256sum: path (relative to the list) to checksum.
+
+    Args:
+        path: The list.
+        wanted: Which paths; None: all.
+    """
+    with Path(path).open(encoding="utf-8") as file:
+        parts = (line.rstrip("\n").partition("  ") for line in file)
+        return {name: sum_ for sum_, _, name in parts if wanted is None or name in wanted}
 
 
 def digest(value: Any) -> str:
