@@ -7,11 +7,9 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equipoise import listing
 from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError, one_line
 from equipoise.layout import CELL
 
@@ -33,6 +31,12 @@ STAGE_HELP = {
     "compare": "gather all runs into the table, the curves and the report",
 }
 
+LISTS = {
+    "methods": "the balancing methods and their options",
+    "encoders": "the encoders, what they read and their weights",
+    "modalities": "the kinds of modalities and their settings",
+}
+
 SHARED = ("warmup", "search", "train")
 """Stages that several processes can share."""
 
@@ -42,9 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     2: bad input; 75: stopped by SIGTERM or SIGUSR1, to be run again; 130: stopped by Ctrl-C.
     """
-    from equipoise.console import setup_logging
-
     options = _parser().parse_args(arguments)
+    from equipoise.console import setup_logging  # ``--help`` needs nothing but the parser
+
     options.arguments = sys.argv[1:] if arguments is None else arguments
     setup_logging(options.verbose)
     # Of several processes of one job, all meet the same error; the first of a machine says it.
@@ -131,10 +135,10 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("overlay", type=Path, nargs="*", help="overlay files")
     verb.set_defaults(action=_params)
 
-    for name, (title, describe, lines) in listing.VERBS.items():
+    for name, title in LISTS.items():
         verb = verbs.add_parser(name, help=f"list {title}")
         verb.add_argument("--json", action="store_true", help="with every option, for programs")
-        verb.set_defaults(action=partial(listing.show, describe, lines))
+        verb.set_defaults(action=_list)
 
     verb = verbs.add_parser("datasets", help="list the published data sets: access, licence, lists")
     verb.add_argument("--json", action="store_true", help="with every address, for programs")
@@ -321,6 +325,12 @@ def _verify(options: argparse.Namespace) -> int:
     read = ", ".join(f"{count} in {place}" for place, count in outcome.read.items())
     sys.stdout.write(f"{len(outcome.problems)} problem(s); read: {read}\n")
     return 1 if outcome.problems else 0
+
+
+def _list(options: argparse.Namespace) -> None:
+    from equipoise import listing
+
+    listing.show(options.verb, options.json)
 
 
 def _show(options: argparse.Namespace) -> None:

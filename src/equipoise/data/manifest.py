@@ -165,7 +165,9 @@ def _read_rows(
 ) -> tuple[int, list[Problem]]:
     """Add the rows that can be read to ``manifest``; return how many there are, and problems."""
     header, check = manifest.columns, _check(manifest, labelled)
-    others = [name for name in header if name not in REQUIRED]
+    others = [(name, at) for at, name in enumerate(header) if name not in REQUIRED]
+    # Behind the last cell stands an empty one, for the columns that need not be there.
+    places = [header.index(name) if name in header else len(header) for name in REQUIRED]
     problems: list[Problem] = []
     first: dict[str, int] = {}
     count = 0
@@ -175,16 +177,18 @@ def _read_rows(
             message = f"{len(cells)} cells where the header has {len(header)}"
             problems.append(Problem(number, message))
             continue
-        values = dict.fromkeys(REQUIRED, "") | dict(zip(header, cells, strict=True))
-        wrong = list(check(values))
-        if (known := first.setdefault(values["sample_id"], number)) != number:
-            wrong.append(f"sample_id {values['sample_id']!r} is already used in row {known}")
-        problems += [Problem(number, message) for message in wrong]
-        if not wrong:
-            kept = {name: values[name] for name in others} if keep(position) else {}
-            # Labels and groups repeat: each text once in memory.
-            label, split, group = (sys.intern(values[name]) for name in REQUIRED[1:])
-            manifest.rows.append(Row(number, values["sample_id"], label, split, group, kept))
+        cells.append("")
+        wrong = check(cells)
+        sample_id, label, split, group = (cells[at] for at in places)
+        if (known := first.setdefault(sample_id, number)) != number:
+            wrong.append(f"sample_id {sample_id!r} is already used in row {known}")
+        if wrong:
+            problems += [Problem(number, message) for message in wrong]
+            continue
+        kept = {name: cells[at] for name, at in others} if keep(position) else {}
+        # Labels and groups repeat: each text once in memory.
+        told = sys.intern(label), sys.intern(split), sys.intern(group)
+        manifest.rows.append(Row(number, sample_id, *told, kept))
     return count, problems
 
 
@@ -235,32 +239,36 @@ def _header(
         )
 
 
-def _check(manifest: Manifest, labelled: bool) -> Callable[[dict[str, str]], Iterator[str]]:
-    """Return what says what is wrong with the cells of a row."""
+def _check(manifest: Manifest, labelled: bool) -> Callable[[list[str]], list[str]]:
+    """Return what says what is wrong with the cells of a row (and an empty one behind them).
+
+    It is called a million times: places of columns are looked up here, once.
+    """
+    place = {name: at for at, name in enumerate(manifest.columns)}
     files = dict.fromkeys(c.name for c in manifest.modalities.values() if not c.inline)
     columns = dict.fromkeys(c.name for c in manifest.modalities.values())
-    filled = ("sample_id", *(("label", *columns) if labelled else ()))
-    plain = (*REQUIRED, *files)
+    filled = [(n, place[n]) for n in ("sample_id", *(("label", *columns) if labelled else ()))]
+    plain = [(name, place[name]) for name in (*REQUIRED, *files) if name in place]
+    paths = [(name, place[name]) for name in files] if labelled else []
+    split = place.get("split", -1)
 
-    def check(values: dict[str, str]) -> Iterator[str]:
-        for name in filled:
-            if not values[name].strip():
-                yield f"{name} is empty"
-        for name in plain:
-            if not values[name].isprintable():
-                yield f"{name} {values[name]!r} has a control character or a line break"
-            elif values[name] != values[name].strip():
-                yield f"{name} {values[name]!r} has spaces around it"
-        if not labelled:
-            return
-        if values["split"] not in ("", *SUBSETS):
-            yield f"unknown split {values['split']!r}{nearest(values['split'], SUBSETS)}"
-        for name in files:
-            if _leads_out(values[name]):
-                yield (
-                    f"{name} {values[name]!r} leads out of the folder; "
-                    "paths are relative to the manifest, with / and without .."
-                )
+    def check(cells: list[str]) -> list[str]:
+        wrong = [f"{name} is empty" for name, at in filled if not cells[at].strip()]
+        for name, at in plain:
+            cell = cells[at]
+            if not cell.isprintable():
+                wrong.append(f"{name} {cell!r} has a control character or a line break")
+            elif cell != cell.strip():
+                wrong.append(f"{name} {cell!r} has spaces around it")
+        if labelled and (cell := cells[split]) and cell not in SUBSETS:
+            wrong.append(f"unknown split {cell!r}{nearest(cell, SUBSETS)}")
+        wrong += [
+            f"{name} {cells[at]!r} leads out of the folder; "
+            "paths are relative to the manifest, with / and without .."
+            for name, at in paths
+            if _leads_out(cells[at])
+        ]
+        return wrong
 
     return check
 
