@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("Snakefile", "params.yaml", "src", "workflow", "envs", "profiles")
 #: Fewer than a file system allows.
 LINKS = 50_000
+METHODS = {"from_scratch": {"joint": {}}, "from_warmup": {}}
 #: extract.shard_rows of params.yaml.
 SHARD_ROWS = 256
 MEASURED = """
@@ -76,7 +77,7 @@ def make_project(folder: Path, media: Path, parts: int) -> None:
         "encoders": {"picture": "conv_frames"},
         "extract": {"parts": parts},
     }
-    overlay = {"datasets": {"million": tables}, "methods": {"from_warmup": {}}}
+    overlay = {"datasets": {"million": tables}, "methods": METHODS}
     (folder / "overlay.yaml").write_text(json.dumps(overlay))
 
 
@@ -127,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--parts", type=int, default=200)
-    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+    parser.add_argument("--folder", type=Path, help="where to make a temporary folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
         media, project = Path(temporary, "media"), Path(temporary, "project")

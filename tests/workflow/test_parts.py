@@ -21,12 +21,12 @@ def test_parts_are_jobs_and_leave_nothing_behind(own):
     own.snakemake("--quiet", "all", "--", *DONE)
     assert own.jobs() == ["download:keypad", "extract:keypad", "split:keypad"]
     in_three(own)
-    own.snakemake("--quiet", "all", "--", *DONE)
-    assert own.jobs() == ["extract:keypad", *PARTS], "the same bytes: nothing after it"
-    assert not list((own.folder / "data/parts/keypad").iterdir())
-    assert "Nothing to be done" in own.snakemake("--dry-run", "--", *DONE)
+    own.snakemake("--quiet", "all", "--until", "extract", "--", *DONE)
+    assert own.jobs() == ["extract:keypad", *PARTS]
+    assert not list(own.folder.glob("data/parts/*/*"))
+    assert "Nothing to be done" in own.snakemake("--dry-run", "--", *DONE), "the same bytes"
     (own.folder / "data/features/keypad/features.h5").unlink()
-    own.snakemake("--quiet", "all", "--", *DONE)
+    own.snakemake("--quiet", "all", "--until", "extract", "--", *DONE)
     assert own.jobs() == ["extract:keypad", *PARTS], "on as many nodes as the first time"
 
 
@@ -61,3 +61,12 @@ def test_job_arrays_are_refused_in_one_line(arrays):
     assert "\n" not in told
     assert arrays.refusal(SimpleNamespace(array_jobs=None)) == ""
     assert arrays.refusal(SimpleNamespace()) == "", "another version of the plugin"
+
+
+def test_snakemake_ends_before_a_job_where_arrays_are_asked_for(fresh):
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    asked = ("--executor", "slurm", "--slurm-array-jobs", "train", "--jobs", "2")
+    text = fresh.snakemake(*asked, "--default-resources", "slurm_partition=x", ok=False)
+    (line,) = [line for line in text.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: slurm-array-jobs (train) is refused")
+    assert fresh.jobs() == []

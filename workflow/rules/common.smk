@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 # The code that is compared is the code that runs, also in a copy of the folder (`dvc exp`, cluster).
@@ -119,12 +120,17 @@ def settings(stage):
     return of_job
 
 
+@cache
+def digest(stage, dataset, method):
+    """Of the code of all seeds: Snakemake asks for every job, more than once."""
+    return code_digest(PARAMS, stage, dataset, method)
+
+
 def code(stage):
     """A digest of the source files that decide what a job computes."""
 
     def of_job(wildcards):
-        cell = (wildcards.get("dataset", ""), wildcards.get("method", ""))
-        return code_digest(PARAMS, stage, *cell)
+        return digest(stage, wildcards.get("dataset", ""), wildcards.get("method", ""))
 
     return of_job
 
