@@ -6,10 +6,11 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from equipoise.arguments import pair, whole
 from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError, one_line
 from equipoise.layout import CELL
 
@@ -78,28 +79,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status or 0
 
 
-def _whole(least: int, below: int = 2**63) -> Callable[[str], int]:
-    """Return a reader of whole numbers from ``least`` on."""
-
-    def read(text: str) -> int:
-        if not text.isdecimal() or len(text) > 20 or not least <= int(text) < below:
-            shown = text if len(text) <= 40 else f"{text[:40]}…"
-            raise argparse.ArgumentTypeError(
-                f"{shown!r} is not a whole number from {least} on, below {below}"
-            )
-        return int(text)
-
-    return read
-
-
-def _pair(text: str) -> tuple[str, str]:
-    """Read ``NAME=VALUE``."""
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not MODALITY=VALUE")
-    return name, value
-
-
 def _parser() -> argparse.ArgumentParser:
     from equipoise import __version__
 
@@ -115,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("check", help="say what is wrong with a folder of your own data")
     verb.add_argument("folder", type=Path, help="a folder with a manifest.csv")
-    verb.add_argument("--threads", type=_whole(1), default=os.cpu_count() or 1)
+    verb.add_argument("--threads", type=whole(1), default=os.cpu_count() or 1)
     verb.add_argument("--quick", action="store_true", help="all but what needs decoding")
     verb.set_defaults(action=_check)
 
@@ -166,7 +145,7 @@ def _add_predict(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--set",
         metavar="MODALITY=VALUE",
-        type=_pair,
+        type=pair,
         action="append",
         default=[],
         help="a text or file that goes with every PATH (without PATH: the sample); repeatable",
@@ -175,10 +154,10 @@ def _add_predict(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--format", choices=["csv", "json"], help="default: as FILE is called, or csv"
     )
-    verb.add_argument("--batch-size", type=_whole(1), default=64, help="clips in memory at a time")
+    verb.add_argument("--batch-size", type=whole(1), default=64, help="clips in memory at a time")
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     cores = os.cpu_count() or 1
-    verb.add_argument("--threads", type=_whole(1), default=cores, help="default: all cores")
+    verb.add_argument("--threads", type=whole(1), default=cores, help="default: all cores")
     verb.set_defaults(action=_predict)
 
 
@@ -199,7 +178,7 @@ def _add_track(verb: argparse.ArgumentParser) -> None:
     task = tasks.add_parser("serve", help="run PostgreSQL and an MLflow server, until Ctrl-C")
     task.add_argument("--folder", type=Path, help="default: ~/.local/share/equipoise/tracking")
     task.add_argument("--host", default="127.0.0.1", help="0.0.0.0: other machines may connect")
-    task.add_argument("--port", type=_whole(1), default=5000)
+    task.add_argument("--port", type=whole(1), default=5000)
     task.set_defaults(action=_track_serve)
 
     task = tasks.add_parser("import", help="bring in runs that were logged without a server")
@@ -215,11 +194,11 @@ def _add_stage(verb: argparse.ArgumentParser, cell: Sequence[str]) -> None:
     if "method" in cell:
         verb.add_argument("--method", required=True, help="a method of params.yaml")
     if "seed" in cell:
-        verb.add_argument("--seed", required=True, type=_whole(0), help="any whole number from 0")
+        verb.add_argument("--seed", required=True, type=whole(0), help="any whole number from 0")
     if verb.prog.endswith(" extract"):
-        verb.add_argument("--part", type=_whole(0), help="only this part of extract.parts, from 0")
+        verb.add_argument("--part", type=whole(0), help="only this part of extract.parts, from 0")
     cores = os.cpu_count() or 1
-    verb.add_argument("--threads", type=_whole(1), default=cores, help="default: all cores")
+    verb.add_argument("--threads", type=whole(1), default=cores, help="default: all cores")
     verb.add_argument("--params", type=Path, default=PARAMS, help="default: params.yaml")
     verb.add_argument("--overlay", type=Path, action="append", default=[], help="repeatable")
     verb.add_argument("--settings", help="JSON in place of the parameter file (the workflow's way)")
