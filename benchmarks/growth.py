@@ -7,7 +7,7 @@ growth is judged by what further clips cost: a clip from 4 to 16 times over a cl
 times. Up to 1 is linear or better; where 12 times as many clips cost less than a second more, there
 is nothing to judge.
 
-    python benchmarks/growth.py [--clips 60] [--into benchmarks/results/growth-2-cores]
+    python benchmarks/growth.py [--clips 60] [--into benchmarks/results/2-cores-growth]
 
 Writes ``.txt`` and ``.svg`` (both axes logarithmic).
 """
@@ -143,7 +143,7 @@ def machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=60)
-    parser.add_argument("--into", type=Path, default=ROOT / "benchmarks/results/growth-2-cores")
+    parser.add_argument("--into", type=Path, default=ROOT / "benchmarks/results/2-cores-growth")
     options = parser.parse_args()
     head = f"{machine()}\n\n$ python benchmarks/growth.py --clips {options.clips}\n"
     costs = []
