@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -175,16 +175,17 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_sha256(path: Path, wanted: Container[str] | None = None) -> dict[str, str]:
-    """Read a list in the format of sha256sum: path (relative to the list) to checksum.
+def read_sha256(path: Path) -> dict[str, str]:
+    """Read a list in the format of sha256sum: path (relative to the list) to checksum."""
+    return dict(sha256_lines(path))
 
-    Args:
-        path: The list.
-        wanted: Which paths; None: all.
-    """
+
+def sha256_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield path and checksum of each line of such a list, which may be long."""
     with Path(path).open(encoding="utf-8") as file:
-        parts = (line.rstrip("\n").partition("  ") for line in file)
-        return {name: sum_ for sum_, _, name in parts if wanted is None or name in wanted}
+        for line in file:
+            checksum, _, name = line.rstrip("\n").partition("  ")
+            yield name, checksum
 
 
 def digest(value: Any) -> str:

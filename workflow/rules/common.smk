@@ -135,6 +135,13 @@ def code(stage):
     return of_job
 
 
+def parts_of(wildcards):
+    """The records of all parts; with one part, the job that joins makes it all by itself."""
+    parts = PARAMS.extract_of(wildcards.dataset).parts
+    names = map(str, range(parts if parts > 1 else 0))
+    return [str(layout.part(wildcards.dataset, name)) for name in names]
+
+
 def train_inputs(wildcards):
     """Features and split; what came of the warm-up, or a trained run, where a method reads it."""
     # The trials of a search are trained with the first seed.

@@ -51,13 +51,6 @@ rule extract_part:
         command("extract", "part")
 
 
-def parts_of(wildcards):
-    """The records of all parts; with one part, the job that joins makes it all by itself."""
-    parts = PARAMS.extract_of(wildcards.dataset).parts
-    names = map(str, range(parts if parts > 1 else 0))
-    return [str(layout.part(wildcards.dataset, name)) for name in names]
-
-
 # The list of checksums stands for the folder of media: content, not the age of a folder.
 rule extract:
     input:

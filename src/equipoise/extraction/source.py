@@ -99,7 +99,8 @@ def expect_media(source: Source, manifest: Manifest, positions: Iterable[int]) -
     raw = layout.raw(source.dataset)
     rows = [manifest.rows[position] for position in positions]
     wanted = {name for row in rows for name in manifest.paths(row)}
-    checksums = files.read_sha256(raw["checksums"], wanted)
+    lines = files.sha256_lines(raw["checksums"])
+    checksums = {name: checksum for name, checksum in lines if name in wanted}
     missing = [
         f"row {row.number}: {name!r}"
         for row in rows
