@@ -6,12 +6,11 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equipoise import listing
+from equipoise.arguments import pair, whole
 from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError, one_line
 from equipoise.layout import CELL
 
@@ -33,6 +32,12 @@ STAGE_HELP = {
     "compare": "gather all runs into the table, the curves and the report",
 }
 
+LISTS = {
+    "methods": "the balancing methods and their options",
+    "encoders": "the encoders, what they read and their weights",
+    "modalities": "the kinds of modalities and their settings",
+}
+
 SHARED = ("warmup", "search", "train")
 """Stages that several processes can share."""
 
@@ -42,9 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     2: bad input; 75: stopped by SIGTERM or SIGUSR1, to be run again; 130: stopped by Ctrl-C.
     """
-    from equipoise.console import setup_logging
-
     options = _parser().parse_args(arguments)
+    from equipoise.console import setup_logging  # ``--help`` needs nothing but the parser
+
     options.arguments = sys.argv[1:] if arguments is None else arguments
     setup_logging(options.verbose)
     # Of several processes of one job, all meet the same error; the first of a machine says it.
@@ -74,28 +79,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status or 0
 
 
-def _whole(least: int, below: int = 2**63) -> Callable[[str], int]:
-    """Return a reader of whole numbers from ``least`` on."""
-
-    def read(text: str) -> int:
-        if not text.isdecimal() or len(text) > 20 or not least <= int(text) < below:
-            shown = text if len(text) <= 40 else f"{text[:40]}…"
-            raise argparse.ArgumentTypeError(
-                f"{shown!r} is not a whole number from {least} on, below {below}"
-            )
-        return int(text)
-
-    return read
-
-
-def _pair(text: str) -> tuple[str, str]:
-    """Read ``NAME=VALUE``."""
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not MODALITY=VALUE")
-    return name, value
-
-
 def _parser() -> argparse.ArgumentParser:
     from equipoise import __version__
 
@@ -111,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("check", help="say what is wrong with a folder of your own data")
     verb.add_argument("folder", type=Path, help="a folder with a manifest.csv")
-    verb.add_argument("--threads", type=_whole(1), default=os.cpu_count() or 1)
+    verb.add_argument("--threads", type=whole(1), default=os.cpu_count() or 1)
     verb.add_argument("--quick", action="store_true", help="all but what needs decoding")
     verb.set_defaults(action=_check)
 
@@ -131,10 +114,10 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("overlay", type=Path, nargs="*", help="overlay files")
     verb.set_defaults(action=_params)
 
-    for name, (title, describe, lines) in listing.VERBS.items():
+    for name, title in LISTS.items():
         verb = verbs.add_parser(name, help=f"list {title}")
         verb.add_argument("--json", action="store_true", help="with every option, for programs")
-        verb.set_defaults(action=partial(listing.show, describe, lines))
+        verb.set_defaults(action=_list)
 
     verb = verbs.add_parser("datasets", help="list the published data sets: access, licence, lists")
     verb.add_argument("--json", action="store_true", help="with every address, for programs")
@@ -166,7 +149,7 @@ def _add_predict(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--set",
         metavar="MODALITY=VALUE",
-        type=_pair,
+        type=pair,
         action="append",
         default=[],
         help="a text or file that goes with every PATH (without PATH: the sample); repeatable",
@@ -175,10 +158,10 @@ def _add_predict(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--format", choices=["csv", "json"], help="default: as FILE is called, or csv"
     )
-    verb.add_argument("--batch-size", type=_whole(1), default=64, help="clips in memory at a time")
+    verb.add_argument("--batch-size", type=whole(1), default=64, help="clips in memory at a time")
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     cores = os.cpu_count() or 1
-    verb.add_argument("--threads", type=_whole(1), default=cores, help="default: all cores")
+    verb.add_argument("--threads", type=whole(1), default=cores, help="default: all cores")
     verb.set_defaults(action=_predict)
 
 
@@ -199,7 +182,7 @@ def _add_track(verb: argparse.ArgumentParser) -> None:
     task = tasks.add_parser("serve", help="run PostgreSQL and an MLflow server, until Ctrl-C")
     task.add_argument("--folder", type=Path, help="default: ~/.local/share/equipoise/tracking")
     task.add_argument("--host", default="127.0.0.1", help="0.0.0.0: other machines may connect")
-    task.add_argument("--port", type=_whole(1), default=5000)
+    task.add_argument("--port", type=whole(1), default=5000)
     task.set_defaults(action=_track_serve)
 
     task = tasks.add_parser("import", help="bring in runs that were logged without a server")
@@ -215,9 +198,11 @@ def _add_stage(verb: argparse.ArgumentParser, cell: Sequence[str]) -> None:
     if "method" in cell:
         verb.add_argument("--method", required=True, help="a method of params.yaml")
     if "seed" in cell:
-        verb.add_argument("--seed", required=True, type=_whole(0), help="any whole number from 0")
+        verb.add_argument("--seed", required=True, type=whole(0), help="any whole number from 0")
+    if verb.prog.endswith(" extract"):
+        verb.add_argument("--part", type=whole(0), help="only this part of extract.parts, from 0")
     cores = os.cpu_count() or 1
-    verb.add_argument("--threads", type=_whole(1), default=cores, help="default: all cores")
+    verb.add_argument("--threads", type=whole(1), default=cores, help="default: all cores")
     verb.add_argument("--params", type=Path, default=PARAMS, help="default: params.yaml")
     verb.add_argument("--overlay", type=Path, action="append", default=[], help="repeatable")
     verb.add_argument("--settings", help="JSON in place of the parameter file (the workflow's way)")
@@ -239,7 +224,8 @@ def _stage(options: argparse.Namespace) -> int:
         settings = params.parse_json(params.JOBS[stage], options.settings, "--settings")
         runtime = _runtime(options)
     seed = getattr(options, "seed", 0)
-    job = Job(stage, dataset, method, seed, options.threads, runtime, options.code)
+    part = getattr(options, "part", None)
+    job = Job(stage, dataset, method, seed, options.threads, runtime, part, options.code)
     run = importlib.import_module(f"equipoise.stages.{stage}").run
     if stage in SHARED:
         from equipoise.training import launch
@@ -322,6 +308,12 @@ def _verify(options: argparse.Namespace) -> int:
     read = ", ".join(f"{count} in {place}" for place, count in outcome.read.items())
     sys.stdout.write(f"{len(outcome.problems)} problem(s); read: {read}\n")
     return 1 if outcome.problems else 0
+
+
+def _list(options: argparse.Namespace) -> None:
+    from equipoise import listing
+
+    listing.show(options.verb, options.json)
 
 
 def _show(options: argparse.Namespace) -> None:

@@ -177,8 +177,15 @@ def sha256(path: Path) -> str:
 
 def read_sha256(path: Path) -> dict[str, str]:
     """Read a list in the format of sha256sum: path (relative to the list) to checksum."""
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    return {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
+    return dict(sha256_lines(path))
+
+
+def sha256_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield path and checksum of each line of such a list, which may be long."""
+    with Path(path).open(encoding="utf-8") as file:
+        for line in file:
+            checksum, _, name = line.rstrip("\n").partition("  ")
+            yield name, checksum
 
 
 def digest(value: Any) -> str:

@@ -28,7 +28,7 @@ STAGES = tuple(CELL)
 FOLDERS = tuple(
     Path(name)
     for name in (
-        *("data/raw", "data/features", "data/splits", "data/embeddings"),
+        *("data/raw", "data/parts", "data/features", "data/splits", "data/embeddings"),
         *("models/warmup", "models/train", "results/gap", "results/search", "results/evaluate"),
         *("state/download", "state/extract", "state/embed", "state/warmup", "state/search"),
         "state/train",
@@ -38,7 +38,7 @@ FOLDERS = tuple(
 WRITTEN = tuple(
     Path(name)
     for name in (
-        *("data/code", "data/origin", "data/raw", "data/features", "data/splits"),
+        *("data/code", "data/origin", "data/raw", "data/parts", "data/features", "data/splits"),
         *(
             "data/embeddings",
             "models",
@@ -79,6 +79,11 @@ def features(dataset: str) -> dict[str, Path]:
 def card(dataset: str) -> Path:
     """The Croissant card of one data set, which ``equipoise card`` writes beside its features."""
     return Path("data/features", dataset, "croissant.json")
+
+
+def part(dataset: str, number: str) -> Path:
+    """What one part of stage extract says of its shards; gone when they are joined."""
+    return Path("data/parts", dataset, f"part{number}.json")
 
 
 def split(dataset: str) -> dict[str, Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -16,10 +15,11 @@ Described = dict[str, dict[str, Any]]
 Lines = Callable[[dict[str, Any]], list[str]]
 
 
-def show(describe: Callable[[], Described], lines: Lines, options: argparse.Namespace) -> None:
-    """Print what is described: as JSON, or a paragraph for each."""
+def show(verb: str, as_json: bool) -> None:
+    """Print what a verb lists: as JSON, or a paragraph for each."""
+    describe, lines = VERBS[verb]
     described = describe()
-    if options.json:
+    if as_json:
         sys.stdout.write(json.dumps(described, indent=2, ensure_ascii=False) + "\n")
         return
     for name, one in described.items():
@@ -136,9 +136,9 @@ def _modality(one: Mapping[str, Any]) -> list[str]:
     ]
 
 
-#: Verb to what it lists, how that is described, and the lines below the first.
-VERBS: dict[str, tuple[str, Callable[[], Described], Lines]] = {
-    "methods": ("the balancing methods and their options", registry.describe_methods, _method),
-    "encoders": ("the encoders, what they read and their weights", describe_encoders, _encoder),
-    "modalities": ("the kinds of modalities and their settings", describe_modalities, _modality),
+#: Verb to how what it lists is described, and the lines below the first.
+VERBS: dict[str, tuple[Callable[[], Described], Lines]] = {
+    "methods": (registry.describe_methods, _method),
+    "encoders": (describe_encoders, _encoder),
+    "modalities": (describe_modalities, _modality),
 }

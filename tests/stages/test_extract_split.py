@@ -16,6 +16,7 @@ import pytest
 
 from equipoise import files, layout
 from equipoise.errors import UserError
+from equipoise.extraction import source
 from equipoise.modalities.base import readers
 from equipoise.modalities.sample import read_sample
 from equipoise.params import Extract, ExtractJob, Split
@@ -215,10 +216,10 @@ def test_other_libraries_do_not_continue_what_some_began(raw, monkeypatch):
     with pytest.raises(UserError, match="cannot be decoded so far"):
         extract.run(JOB, SETTINGS)
     with monkeypatch.context() as patch:
-        patch.setattr(extract, "decoder", lambda: "PyAV other")
+        patch.setattr(source, "decoder", lambda: "PyAV other")
         with pytest.raises(UserError, match=r"000000\.npz: decoded by PyAV .*, but"):
             extract.run(JOB, SETTINGS)
-    monkeypatch.setattr(extract, "decoder", lambda: "PyAV other")
+    monkeypatch.setattr(source, "decoder", lambda: "PyAV other")
     shutil.rmtree("state/extract/toy")
     extract.run(JOB, settings(max_reject_fraction=0.5))
     record = json.loads(layout.features("toy")["record"].read_text())

@@ -4,11 +4,12 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 # The code that is compared is the code that runs, also in a copy of the folder (`dvc exp`, cluster).
 sys.path[:0] = [f"{workflow.basedir}/src", f"{workflow.basedir}/workflow/scripts"]
-import outages, retries
+import arrays, outages, retries
 from code_files import code_digest
 from equipoise import layout, params as parameters, provenance as code_state
 from equipoise.data import origin
@@ -33,6 +34,8 @@ def read_params():
         return parameters.load(
             Path(workflow.basedir if frozen else "", "params.yaml"),
             map(Path, workflow.overwrite_configfiles),
+            # What users' manifests would not allow was refused before the copy was made.
+            feasible=not frozen,
         )
     except UserError as error:
         sys.exit(f"error: {error}")
@@ -67,6 +70,7 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, GRID["dataset"])),
     method="|".join(map(re.escape, methods_to_make())),
     seed=r"\d+",
+    part=r"\d+",
 
 
 DEPLOYED = workflow.deployment_settings.deployment_method & {
@@ -116,14 +120,26 @@ def settings(stage):
     return of_job
 
 
+@cache
+def digest(stage, dataset, method):
+    """Of the code of all seeds: Snakemake asks for every job, more than once."""
+    return code_digest(PARAMS, stage, dataset, method)
+
+
 def code(stage):
     """A digest of the source files that decide what a job computes."""
 
     def of_job(wildcards):
-        cell = (wildcards.get("dataset", ""), wildcards.get("method", ""))
-        return code_digest(PARAMS, stage, *cell)
+        return digest(stage, wildcards.get("dataset", ""), wildcards.get("method", ""))
 
     return of_job
+
+
+def parts_of(wildcards):
+    """The records of all parts; with one part, the job that joins makes it all by itself."""
+    parts = PARAMS.extract_of(wildcards.dataset).parts
+    names = map(str, range(parts if parts > 1 else 0))
+    return [str(layout.part(wildcards.dataset, name)) for name in names]
 
 
 def train_inputs(wildcards):
@@ -150,9 +166,10 @@ def grid(*patterns):
     return list(dict.fromkeys(expand(list(patterns), **GRID)))
 
 
-def command(stage):
+def command(stage, *more):
     """The one command of a stage. (Snakemake sets OMP_NUM_THREADS and its like to `threads`.)"""
-    cell = " ".join(f"--{name} {{wildcards.{name}}}" for name in layout.CELL[stage])
+    names = (*layout.CELL[stage], *more)
+    cell = " ".join(f"--{name} {{wildcards.{name}}}" for name in names)
     return (
         # A signal to all processes of a job must not end the shell, and with it the job, before
         # the stage has ended in its own way.
@@ -191,5 +208,7 @@ def prepare_cluster():
         # The plugin does not quote it: every job would fail, and none could say why.
         if " " in sys.executable:
             sys.exit(f"error: {sys.executable}: has a space; Slurm cannot start it")
+        if refusal := arrays.refusal(workflow.executor_settings):
+            sys.exit(f"error: {refusal}")
         retries.judge(executor)
         outages.wait_out(sys.modules["snakemake_executor_plugin_slurm"])

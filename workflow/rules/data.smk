@@ -30,10 +30,32 @@ rule download:
         command("download")
 
 
+# With extract.parts above 1: every N-th shard, on a node of its own. What it makes lies in state/,
+# which survives a failed job; the record says that it is there, and goes when that was joined.
+rule extract_part:
+    input:
+        **paths(RAW, "manifest", "checksums"),
+    output:
+        temp(str(layout.part("{dataset}", "{part}"))),
+    log:
+        "logs/extract/{dataset}/part{part}.log",
+    conda:
+        ENVIRONMENT
+    threads: CORES
+    params:
+        settings=settings("extract"),
+        code=code("extract"),
+    message:
+        "{wildcards.dataset}, part {wildcards.part}: decode the media into shards"
+    shell:
+        command("extract", "part")
+
+
 # The list of checksums stands for the folder of media: content, not the age of a folder.
 rule extract:
     input:
         **paths(RAW, "manifest", "checksums"),
+        parts=parts_of,
     output:
         **FEATURES,
     log:

@@ -124,7 +124,7 @@ def _closure(modules: Iterable[str]) -> set[Path]:
         if module in done or module in PLUMBING or f"{module}.".startswith(VIEW):
             continue
         done.add(module)
-        path = _path(module)
+        path = _path(ROOT, module)
         if path is None:
             continue  # a function or class imported from a module, or not ours
         found.add(path)
@@ -134,12 +134,13 @@ def _closure(modules: Iterable[str]) -> set[Path]:
     return found
 
 
-def _path(module: str) -> Path | None:
-    base = ROOT.joinpath("src", *module.split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if module.startswith("equipoise") and path.is_file():
-            return path
-    return None
+@cache
+def _path(root: Path, module: str) -> Path | None:
+    if not module.startswith("equipoise"):
+        return None
+    base = root.joinpath("src", *module.split("."))
+    paths = (base.with_suffix(".py"), base / "__init__.py")
+    return next((path for path in paths if path.is_file()), None)
 
 
 @cache
@@ -148,6 +149,7 @@ def _scan(path: Path, module: str) -> tuple[list[str], list[Path]]:
     imported: list[str] = []
     data: list[Path] = []
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    beside = frozenset(entry.name for entry in os.scandir(path.parent))
     for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.Import):
             imported += [alias.name for alias in node.names]
@@ -156,7 +158,11 @@ def _scan(path: Path, module: str) -> tuple[list[str], list[Path]]:
             base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
             source = ".".join(filter(None, [base, node.module]))
             imported += [source, *(f"{source}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and node.value.partition("/")[0] in beside
+        ):
             data += _data_files(path.parent, node.value)
     return imported, data
 

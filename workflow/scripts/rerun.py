@@ -37,7 +37,8 @@ def main() -> int:
     for overlay in overlays:
         command += ["--configfile", str(overlay)]
     outputs = layout.outputs(options.stage, *options.cell)
-    command += ["--allowed-rules", options.stage, "--", *map(str, outputs.values())]
+    rules = [options.stage, *(["extract_part"] if options.stage == "extract" else [])]
+    command += ["--allowed-rules", *rules, "--", *map(str, outputs.values())]
     return subprocess.run(command).returncode
 
 

@@ -1,8 +1,8 @@
 """The manifest: which samples a data set has, and where their media are."""
 
 import csv
-import io
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -33,7 +33,7 @@ class Column:
     """Whether the cell is the sample itself (a text), not a path relative to the manifest."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One sample."""
 
@@ -46,7 +46,7 @@ class Row:
     group: str
     """Speaker, subject, source recording, or empty."""
     cells: dict[str, str]
-    """Column to what stands there, of all other columns."""
+    """Column to what stands there, of all other columns; empty where they were not kept."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,19 @@ def _is_file(folder: Path, row: Row, column: str) -> bool:
         return False
 
 
+def count(path: Path) -> int:
+    """Return the number of rows, checked by nobody; 0 where it cannot be read as a table."""
+    try:
+        return max(0, sum(1 for _ in _lines(path)) - 1)
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return 0
+
+
 def read(
-    path: Path, modalities: Mapping[str, Column] | None = None, labelled: bool = True
+    path: Path,
+    modalities: Mapping[str, Column] | None = None,
+    labelled: bool = True,
+    keep: Callable[[int], bool] | None = None,
 ) -> Manifest:
     """Read a manifest.
 
@@ -104,11 +115,13 @@ def read(
         modalities: Modality to its column; None: any columns will do.
         labelled: False for samples to predict: only ``sample_id`` and the column of one modality
             are required, cells may be empty, and a path may lead anywhere.
+        keep: Whether the cells of the row at a position (from 0) are kept; None: all are. A
+            million rows without them take a fifth of the memory.
 
     Raises:
         UserError: The first thing wrong with it, with its row, and how many more there are.
     """
-    manifest, problems = scan(path, modalities, labelled)
+    manifest, problems = scan(path, modalities, labelled, keep)
     if manifest is None or problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise UserError(f"{path}: {problems[0]}{more}")
@@ -116,7 +129,10 @@ def read(
 
 
 def scan(
-    path: Path, modalities: Mapping[str, Column] | None = None, labelled: bool = True
+    path: Path,
+    modalities: Mapping[str, Column] | None = None,
+    labelled: bool = True,
+    keep: Callable[[int], bool] | None = None,
 ) -> tuple[Manifest | None, list[Problem]]:
     """Read a manifest as :func:`read` and list everything wrong, without looking at the media.
 
@@ -124,45 +140,70 @@ def scan(
         The manifest with those rows that can be read (None if it cannot be read as a table),
         and the problems in the order of the file.
     """
-    path = Path(path)
+    lines = _lines(Path(path))
     try:
-        lines = list(_lines(path))
+        if (first := next(lines, None)) is None:
+            return None, [Problem(None, "the manifest is empty; it needs a header and rows")]
+        header = [name.strip() for name in first[1]]
+        wanted = dict(modalities or {})
+        if problems := list(_header(header, wanted, labelled)):
+            list(lines)  # not a table at all is said first
+            return None, problems
+        there = {name: column for name, column in wanted.items() if column.name in header}
+        manifest = Manifest(Path(path).parent, tuple(header), there)
+        count, problems = _read_rows(lines, manifest, labelled, keep or (lambda _: True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         return None, [Problem(None, _unreadable(error))]
-    if not lines:
-        return None, [Problem(None, "the manifest is empty; it needs a header and rows")]
-    header = [name.strip() for name in lines[0][1]]
-    wanted = dict(modalities or {})
-    if problems := list(_header(header, wanted, labelled)):
-        return None, problems
-    there = {name: column for name, column in wanted.items() if column.name in header}
-    manifest = Manifest(path.parent, tuple(header), there)
+    return manifest, problems + list(_whole(manifest, count, labelled))
+
+
+def _read_rows(
+    lines: Iterator[tuple[int, list[str]]],
+    manifest: Manifest,
+    labelled: bool,
+    keep: Callable[[int], bool],
+) -> tuple[int, list[Problem]]:
+    """Add the rows that can be read to ``manifest``; return how many there are, and problems."""
+    header, check = manifest.columns, _check(manifest, labelled)
+    others = [(name, at) for at, name in enumerate(header) if name not in REQUIRED]
+    # Behind the last cell stands an empty one, for the columns that need not be there.
+    places = [header.index(name) if name in header else len(header) for name in REQUIRED]
+    problems: list[Problem] = []
     first: dict[str, int] = {}
-    for number, cells in lines[1:]:
+    count = 0
+    for position, (number, cells) in enumerate(lines):
+        count += 1
         if len(cells) != len(header):
             message = f"{len(cells)} cells where the header has {len(header)}"
             problems.append(Problem(number, message))
             continue
-        values = dict.fromkeys(REQUIRED, "") | dict(zip(header, cells, strict=True))
-        wrong = list(_cells(values, manifest, labelled))
-        if (known := first.setdefault(values["sample_id"], number)) != number:
-            wrong.append(f"sample_id {values['sample_id']!r} is already used in row {known}")
-        problems += [Problem(number, message) for message in wrong]
-        if not wrong:
-            others = {name: values[name] for name in header if name not in REQUIRED}
-            sample_id, label, split, group = (values[name] for name in REQUIRED)
-            manifest.rows.append(Row(number, sample_id, label, split, group, others))
-    return manifest, problems + list(_whole(manifest, len(lines) - 1, labelled))
+        cells.append("")
+        wrong = check(cells)
+        sample_id, label, split, group = (cells[at] for at in places)
+        if (known := first.setdefault(sample_id, number)) != number:
+            wrong.append(f"sample_id {sample_id!r} is already used in row {known}")
+        if wrong:
+            problems += [Problem(number, message) for message in wrong]
+            continue
+        kept = {name: cells[at] for name, at in others} if keep(position) else {}
+        # Labels and groups repeat: each text once in memory.
+        told = sys.intern(label), sys.intern(split), sys.intern(group)
+        manifest.rows.append(Row(number, sample_id, *told, kept))
+    return count, problems
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     if path.exists() and not path.is_file():  # a named pipe would be waited for
         raise csv.Error("no regular file")
-    text = path.read_bytes().decode("utf-8-sig")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    for cells in reader:
-        if cells:
-            yield reader.line_num, cells
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            for cells in reader:
+                if cells:
+                    yield reader.line_num, cells
+        except UnicodeDecodeError:
+            path.read_bytes().decode("utf-8-sig")  # the same error, which knows its row
+            raise
 
 
 def _unreadable(error: Exception) -> str:
@@ -198,28 +239,44 @@ def _header(
         )
 
 
-def _cells(values: dict[str, str], manifest: Manifest, labelled: bool) -> Iterator[str]:
+def _check(manifest: Manifest, labelled: bool) -> Callable[[list[str]], list[str]]:
+    """Return what says what is wrong with the cells of a row (and an empty one behind them).
+
+    It is called a million times: places of columns are looked up here, once.
+    """
+    place = {name: at for at, name in enumerate(manifest.columns)}
     files = dict.fromkeys(c.name for c in manifest.modalities.values() if not c.inline)
     columns = dict.fromkeys(c.name for c in manifest.modalities.values())
-    for name in ("sample_id", *(("label", *columns) if labelled else ())):
-        if not values[name].strip():
-            yield f"{name} is empty"
-    for name in (*REQUIRED, *files):
-        if any(not letter.isprintable() for letter in values[name]):
-            yield f"{name} {values[name]!r} has a control character or a line break"
-        elif values[name] != values[name].strip():
-            yield f"{name} {values[name]!r} has spaces around it"
-    if not labelled:
-        return
-    if values["split"] not in ("", *SUBSETS):
-        yield f"unknown split {values['split']!r}{nearest(values['split'], SUBSETS)}"
-    for name in files:
-        path = PurePosixPath(values[name])
-        if path.is_absolute() or ".." in path.parts or "\\" in values[name]:
-            yield (
-                f"{name} {values[name]!r} leads out of the folder; "
-                "paths are relative to the manifest, with / and without .."
-            )
+    filled = [(n, place[n]) for n in ("sample_id", *(("label", *columns) if labelled else ()))]
+    plain = [(name, place[name]) for name in (*REQUIRED, *files) if name in place]
+    paths = [(name, place[name]) for name in files] if labelled else []
+    split = place.get("split", -1)
+
+    def check(cells: list[str]) -> list[str]:
+        wrong = [f"{name} is empty" for name, at in filled if not cells[at].strip()]
+        for name, at in plain:
+            cell = cells[at]
+            if not cell.isprintable():
+                wrong.append(f"{name} {cell!r} has a control character or a line break")
+            elif cell != cell.strip():
+                wrong.append(f"{name} {cell!r} has spaces around it")
+        if labelled and (cell := cells[split]) and cell not in SUBSETS:
+            wrong.append(f"unknown split {cell!r}{nearest(cell, SUBSETS)}")
+        wrong += [
+            f"{name} {cells[at]!r} leads out of the folder; "
+            "paths are relative to the manifest, with / and without .."
+            for name, at in paths
+            if _leads_out(cells[at])
+        ]
+        return wrong
+
+    return check
+
+
+def _leads_out(cell: str) -> bool:
+    return (
+        cell.startswith("/") or "\\" in cell or (".." in cell and ".." in PurePosixPath(cell).parts)
+    )
 
 
 def _whole(manifest: Manifest, count: int, labelled: bool) -> Iterator[Problem]:

@@ -16,6 +16,9 @@ class Extract(Section):
     """Manifest rows in one shard: the unit of work that is kept when extraction is interrupted."""
     max_reject_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
     """The stage fails when a larger part of the clips cannot be decoded."""
+    parts: Positive = 1
+    """Jobs that decode a data set, on as many nodes, before one joins what they made; the features
+    are the same bytes. 1: one job does it all."""
 
 
 class Split(Section):

@@ -16,6 +16,8 @@ class Job:
     seed: int = 0
     threads: int = 1
     runtime: Runtime = field(default_factory=Runtime)
+    part: int | None = None
+    """Of stage extract: which part of the data set; None: what joins them."""
     code: str = ""
     """Digest of the source files behind the job, as the workflow reads them; empty without it."""
 
@@ -23,4 +25,5 @@ class Job:
     def name(self) -> str:
         """``keypad/lfm-heuristic/seed0``, without the parts that do not apply."""
         seed = f"seed{self.seed}" if self.stage in ("warmup", "gap", "train", "evaluate") else ""
-        return "/".join(part for part in (self.dataset, self.method, seed) if part) or self.stage
+        part = "" if self.part is None else f"part{self.part}"
+        return "/".join(filter(None, (self.dataset, self.method, seed, part))) or self.stage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +18,46 @@ from equipoise.store.shards import Shard
 SHOWN = 4
 
 
-def facts(parts: Iterable[Shard | None]) -> dict[str, dict[str, float]]:
+@dataclass(frozen=True)
+class Facts:
+    """What the settings did to some clips: ``<modality>.<fact>`` to its sums, no row by itself."""
+
+    clips: int
+    above: dict[str, int]
+    """How many clips it is above 0 of."""
+    sums: dict[str, float]
+    most: dict[str, float]
+
+    @classmethod
+    def of(cls, shard: Shard) -> Facts:
+        """Sum up a shard."""
+        kept = {name: array for name, array in shard.facts.items() if len(array)}
+        return cls(
+            len(shard.kept),
+            {name: int((array > 0).sum()) for name, array in kept.items()},
+            {name: float(array.sum(dtype=np.float64)) for name, array in kept.items()},
+            {name: float(array.max()) for name, array in kept.items()},
+        )
+
+
+def summary(parts: Iterable[Facts]) -> dict[str, dict[str, float]]:
     """Summarise what the settings did to the kept clips.
+
+    Args:
+        parts: Of all shards, in order: the last digits of a sum depend on it.
 
     Returns:
         ``<modality>.<fact>`` to ``clips`` (how many it is above 0 of), ``mean`` and ``most``.
     """
-    values: dict[str, list[Any]] = {}
-    for shard in parts:
-        for name, array in (shard.facts if shard else {}).items():
-            values.setdefault(name, []).append(array)
-    joined = {name: np.concatenate(arrays) for name, arrays in values.items()}
+    some = [part for part in parts if part.clips]
+    total = sum(part.clips for part in some)
     return {
         name: {
-            "clips": int((array > 0).sum()),
-            "mean": float(f"{array.mean(dtype=np.float64):.6g}"),
-            "most": float(f"{array.max():.6g}"),
+            "clips": sum(part.above[name] for part in some),
+            "mean": float(f"{sum(part.sums[name] for part in some) / total:.6g}"),
+            "most": float(f"{max(part.most[name] for part in some):.6g}"),
         }
-        for name, array in joined.items()
-        if len(array)
+        for name in (some[0].sums if some else ())
     }
 
 
