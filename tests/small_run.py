@@ -30,6 +30,7 @@ WRITING = [
     ["download", *DATA],
     ["extract", *DATA],
     ["split", *DATA],
+    ["audit", *DATA],
     ["embed", *DATA],
     ["warmup", *DATA, *SEED],
     ["gap", *DATA, *SEED],

@@ -169,6 +169,13 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Mapping[str, Any
         writer.writerows(rows)
 
 
+def read_csv(path: Path, *columns: str) -> Iterator[tuple[str, ...]]:
+    """Yield some columns of a table that :func:`write_csv` wrote, as text."""
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            yield tuple(row[column] for column in columns)
+
+
 def sha256(path: Path) -> str:
     """Return the hexadecimal sha256 of a file."""
     with Path(path).open("rb") as file:

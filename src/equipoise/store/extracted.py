@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.modalities.base import Reader
 from equipoise.store.features import FeatureStore
@@ -15,27 +16,36 @@ from equipoise.store.shards import Shard
 
 #: Samples that the report shows, each of another class where there are enough.
 SHOWN = 4
+#: Clips that a summary names: those that it is most of.
+NAMED = 20
 
 
-def facts(parts: Iterable[Shard | None]) -> dict[str, dict[str, float]]:
+def facts(parts: Iterable[Shard | None]) -> dict[str, dict[str, Any]]:
     """Summarise what the settings did to the kept clips.
 
     Returns:
-        ``<modality>.<fact>`` to ``clips`` (how many it is above 0 of), ``mean`` and ``most``.
+        ``<modality>.<fact>`` to what :func:`summary` says.
     """
     values: dict[str, list[Any]] = {}
     for shard in parts:
         for name, array in (shard.facts if shard else {}).items():
             values.setdefault(name, []).append(array)
     joined = {name: np.concatenate(arrays) for name, arrays in values.items()}
+    return {name: summary(array) for name, array in joined.items() if len(array)}
+
+
+def summary(values: NDArray[Any]) -> dict[str, Any]:
+    """Return ``clips`` (how many values are above 0), ``mean``, ``most``, and ``rows`` of the most.
+
+    Args:
+        values: (N,), one for each kept clip; rows count these.
+    """
+    most = np.argsort(-values, kind="stable")[:NAMED]
     return {
-        name: {
-            "clips": int((array > 0).sum()),
-            "mean": float(f"{array.mean(dtype=np.float64):.6g}"),
-            "most": float(f"{array.max():.6g}"),
-        }
-        for name, array in joined.items()
-        if len(array)
+        "clips": int((values > 0).sum()),
+        "mean": float(f"{values.mean(dtype=np.float64):.6g}") if len(values) else 0.0,
+        "most": float(f"{values.max():.6g}") if len(values) else 0.0,
+        "rows": [row for row in most.tolist() if values[row] > 0],
     }
 
 

@@ -37,7 +37,12 @@ def inputs(job, settings):
         case "extract":
             return [raw["manifest"], raw["checksums"]]
         case "split":
-            return [raw["manifest"], features]
+            return [raw["manifest"], raw["checksums"], features]
+        case "audit":
+            extracted = layout.features(job.dataset)
+            record = layout.split(job.dataset)["record"]
+            mine = [extracted["rejects"], extracted["record"], split, record]
+            return [raw["manifest"], raw["checksums"], features, *mine]
         case "embed":
             return [features, split]
         case "warmup":
