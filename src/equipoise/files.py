@@ -169,11 +169,10 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Mapping[str, Any
         writer.writerows(rows)
 
 
-def read_csv(path: Path, *columns: str) -> Iterator[tuple[str, ...]]:
-    """Yield some columns of a table that :func:`write_csv` wrote, as text."""
+def read_pairs(path: Path, key: str, value: str) -> dict[str, str]:
+    """Read two columns of a table that :func:`write_csv` wrote: one to the other, as text."""
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            yield tuple(row[column] for column in columns)
+        return {row[key]: row[value] for row in csv.DictReader(file)}
 
 
 def sha256(path: Path) -> str:

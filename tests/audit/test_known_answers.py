@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from equipoise.audit import show
@@ -23,8 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "data/datasets"))
 import miniature
 
 POINTERS = Path(os.environ.get("EQUIPOISE_CREMA_D_LFS") or "/nowhere")
-TEXT = {"kind": "text", "tokenizer": "bytes", "length": 8, "inline": True}
-NO_NUMBERS = reader("text", "signal", {"channels": 1}).stored()
+TEXT = {"tokenizer": "bytes", "length": 8, "inline": True}
 
 
 def samples(items, texts="", files=(), checksums=None, **more):
@@ -35,9 +35,8 @@ def samples(items, texts="", files=(), checksums=None, **more):
     ]
     columns = {texts: Column(texts, True)} if texts else {}
     columns |= {name: Column(name) for name in files}
-    first = rows[0]
-    manifest = Manifest(None, tuple(first.cells), columns, rows)
-    own = reader("text", "text", {key: TEXT[key] for key in ("tokenizer", "length", "inline")})
+    manifest = Manifest(None, tuple(rows[0].cells), columns, rows)
+    own = reader("text", "text", TEXT)
     traces = {texts: [own.trace(None, row.cells[texts]) for row in rows]} if texts else {}
     sums = checksums or {row.cells[name]: row.cells[name] for row in rows for name in files}
     sides = [row.split for row in rows]
@@ -109,7 +108,8 @@ def test_tweets_of_twitter15_have_targets_with_different_labels():
     by = {one["by"]: one for one in found["contradictions"]}
     assert by["bytes"]["contents"] == 500
     assert by["bytes"]["best_accuracy"]["test"] == pytest.approx(0.896, abs=0.0005)
-    assert [leak(found, by) for by in ("bytes", "content", "group")] == [0, 0, 0]
+    whole = audit(samples(items, "sentence", ["image"]))
+    assert [leak(whole, by) for by in ("bytes", "content", "group")] == [0, 0, 0]
 
 
 def test_three_pairs_of_sounds_of_crema_d_are_the_same_files():
@@ -123,18 +123,16 @@ def test_three_pairs_of_sounds_of_crema_d_are_the_same_files():
         name = f"crema-d-ogm-ge-{side}"
         for clip in crema_d.parse(miniature.real(name), name):
             items.append(crema_d.item(clip, side, votes[clip]))
-    import numpy as np
-
     seconds = np.array([(int(table[i.media["audio"]]["bytes"]) - 44) / 32000 for i in items])
     cuts = {"audio": summary(np.maximum(0, 1 - 3 / seconds))}
     sums = {path: row["sha256"] for path, row in table.items()}
     found = audit(samples(items, files=["video", "audio"], checksums=sums, cuts=cuts))
     audio = [o for o in found["contradictions"] if o["modality"] == "audio"]
-    assert [sorted(name for name, _ in pair) for pair in audio[0]["ids"]] == [
+    assert sorted(sorted(name for name, _ in pair) for pair in audio[0]["ids"]) == [
         ["1006_TIE_HAP_XX", "1006_TIE_NEU_XX"],
         ["1013_WSI_DIS_XX", "1013_WSI_SAD_XX"],
         ["1017_IWW_ANG_XX", "1017_IWW_FEA_XX"],
-    ] or len(audio[0]["ids"]) == 3
+    ]
     assert [o["ids"] for o in found["leaks"] if o["by"] == "bytes"] == [
         [["1013_WSI_SAD_XX", "1013_WSI_DIS_XX"]]
     ]
@@ -146,5 +144,5 @@ def test_three_pairs_of_sounds_of_crema_d_are_the_same_files():
     ties = {"VoiceVote": 644, "FaceVote": 470, "MultiModalVote": 420}
     assert {name: sides["all"]["agree"] for name, sides in rated.items()} == unique
     assert {name: sides["all"]["ties"] for name, sides in rated.items()} == ties
-    shares = [round(100 * rated[name]["test"]["share"], 1) for name in unique]
-    assert shares == [44.2, 67.1, 72.5]
+    shares = [100 * rated[name]["test"]["share"] for name in unique]
+    assert shares == pytest.approx([44.2, 67.1, 72.5], abs=0.06)

@@ -36,7 +36,7 @@ def stored(dataset: str) -> Samples:
             raise UserError(f"{store.path}: made from another manifest; run stage extract again")
         by_name = {row.sample_id: row for row in manifest.rows}
         rows = [by_name[name] for name in store.sample_ids]
-        sides = dict(files.read_csv(split["split"], "sample_id", "subset"))
+        sides = files.read_pairs(split["split"], "sample_id", "subset")
         how = readers(store.tables)
         return Samples(
             dataset=dataset,
@@ -47,7 +47,7 @@ def stored(dataset: str) -> Samples:
             traces={name: _traces(store, how[name], manifest, rows) for name in how},
             things={name: reader.things for name, reader in how.items()},
             cuts=_cuts(extracted),
-            rejects=dict(files.read_csv(features["rejects"], "sample_id", "reason")),
+            rejects=files.read_pairs(features["rejects"], "sample_id", "reason"),
             official=record["protocol"] == "official",
         )
 
