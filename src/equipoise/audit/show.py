@@ -51,10 +51,9 @@ def rows(result: Result, kind: str) -> Iterator[tuple[Result, str]]:
 
 def _contradictory(one: Result) -> Iterator[str]:
     best = one["best_accuracy"]
-    side = "test" if "test" in best else "all"
-    things = "source videos" if one["by"] == "source" else one["things"]
+    side = "test" if best.get("test", 1) < 1 else "all"
     yield (
-        f"{one['contents']:,} {things} stand under several labels ({one['samples']:,} of "
+        f"{one['contents']:,} {one['things']} under several labels ({one['samples']:,} of "
         f"{one['of']:,} samples); best accuracy by them alone {percent(best[side])} ({side})"
     )
 
