@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from equipoise.audit.leaks import share
-from equipoise.audit.samples import Samples
+from equipoise.audit.samples import LISTED, Samples
 
 #: A word of one class alone stands in so many training samples or more, this share in one class.
 SEEN, PURE = 10, 0.95
@@ -88,7 +88,7 @@ def _pure(samples: Samples, said: Sequence[frozenset[str]]) -> dict[str, Any]:
         "pure_words": [
             {"word": word, **dict(zip(keys, pure[word], strict=True))} for word in order[:SHOWN]
         ],
-        "test": _tested(samples, said, pure),
+        **_tested(samples, said, pure),
     }
 
 
@@ -96,11 +96,12 @@ def _tested(
     samples: Samples, said: Sequence[frozenset[str]], pure: dict[str, tuple[str, int, int]]
 ) -> dict[str, Any]:
     """Count test samples with a pure word, and those whose class its most frequent one names."""
-    count = right = total = 0
+    ids, right, total = [], 0, 0
     for row, side, words in zip(samples.rows, samples.sides, said, strict=True):
         if side == "test":
             total += 1
             if known := sorted(word for word in words if word in pure):
-                count += 1
+                ids.append(row.sample_id)
                 right += pure[max(known, key=lambda word: pure[word][1])][0] == row.label
-    return {"samples": count, "of": total, "share": share(count, total), "right": right}
+    tested = {"samples": len(ids), "of": total, "share": share(len(ids), total), "right": right}
+    return {"test": tested, "ids": ids[:LISTED]}
