@@ -96,7 +96,8 @@ def _tested(
     samples: Samples, said: Sequence[frozenset[str]], pure: dict[str, tuple[str, int, int]]
 ) -> dict[str, Any]:
     """Count test samples with a pure word, and those whose class its most frequent one names."""
-    ids, right, total = [], 0, 0
+    ids: list[str] = []
+    right = total = 0
     for row, side, words in zip(samples.rows, samples.sides, said, strict=True):
         if side == "test":
             total += 1
