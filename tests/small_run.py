@@ -30,6 +30,7 @@ WRITING = [
     ["download", *DATA],
     ["extract", *DATA],
     ["split", *DATA],
+    ["audit", *DATA],
     ["card", "mine"],
     ["embed", *DATA],
     ["warmup", *DATA, *SEED],

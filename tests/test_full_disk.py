@@ -13,6 +13,8 @@ from equipoise import cli, layout
 
 SAYING = [
     ["check", "own"],
+    ["audit", "own"],
+    ["audit", "mine", "--json"],
     ["show"],
     ["verify"],
     ["params", "check"],

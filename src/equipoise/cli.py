@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from equipoise.arguments import pair, whole
+from equipoise.audit import verb as audit_verb
 from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError, one_line
 from equipoise.layout import CELL
 
@@ -23,6 +24,7 @@ STAGE_HELP = {
     "download": "fetch or make the raw media of a data set, with a manifest and checksums",
     "extract": "decode raw media into the HDF5 feature store; list what cannot be decoded",
     "split": "assign every sample to training, validation or test, without leakage",
+    "audit": "say what is wrong with a data set: leaks, contradictions, cut clips",
     "embed": "run encoders that are frozen as a whole once, in place of in every step",
     "warmup": "train jointly until every modality is fit well enough to be compared",
     "gap": "measure per-sample modality gaps and fit the Gaussian mixture to them",
@@ -91,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for stage, cell in CELL.items():
         _add_stage(verbs.add_parser(stage, help=STAGE_HELP[stage]), cell)
+    audit_verb.add(verbs.choices["audit"])
 
     verb = verbs.add_parser("check", help="say what is wrong with a folder of your own data")
     verb.add_argument("folder", type=Path, help="a folder with a manifest.csv")
@@ -194,7 +197,8 @@ def _add_track(verb: argparse.ArgumentParser) -> None:
 
 def _add_stage(verb: argparse.ArgumentParser, cell: Sequence[str]) -> None:
     if "dataset" in cell:
-        verb.add_argument("--dataset", required=True, help="a data set of params.yaml")
+        required = not verb.prog.endswith(" audit")  # which may be told a name or a folder
+        verb.add_argument("--dataset", required=required, help="a data set of params.yaml")
     if "method" in cell:
         verb.add_argument("--method", required=True, help="a method of params.yaml")
     if "seed" in cell:
@@ -215,6 +219,9 @@ def _stage(options: argparse.Namespace) -> int:
     from equipoise.stages.job import Job
 
     stage = options.verb
+    if getattr(options, "target", None):
+        audit_verb.say(options)
+        return 0
     dataset, method = getattr(options, "dataset", ""), getattr(options, "method", "")
     if options.settings is None:
         loaded = params.load(options.params, options.overlay)

@@ -169,6 +169,12 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Mapping[str, Any
         writer.writerows(rows)
 
 
+def read_pairs(path: Path, key: str, value: str) -> dict[str, str]:
+    """Read two columns of a table that :func:`write_csv` wrote: one to the other, as text."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row[key]: row[value] for row in csv.DictReader(file)}
+
+
 def sha256(path: Path) -> str:
     """Return the hexadecimal sha256 of a file."""
     with Path(path).open("rb") as file:

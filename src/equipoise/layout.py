@@ -13,6 +13,7 @@ CELL = {
     "download": ("dataset",),
     "extract": ("dataset",),
     "split": ("dataset",),
+    "audit": ("dataset",),
     "embed": ("dataset",),
     "warmup": ("dataset", "seed"),
     "gap": ("dataset", "seed"),
@@ -30,6 +31,7 @@ FOLDERS = tuple(
     for name in (
         *("data/raw", "data/parts", "data/features", "data/splits", "data/embeddings"),
         *("models/warmup", "models/train", "results/gap", "results/search", "results/evaluate"),
+        "results/audit",
         *("state/download", "state/extract", "state/embed", "state/warmup", "state/search"),
         "state/train",
     )
@@ -90,6 +92,11 @@ def split(dataset: str) -> dict[str, Path]:
     """Which sample is in train, val or test, and the counts behind it."""
     folder = Path("data/splits", dataset)
     return {"split": folder / "split.csv", "record": folder / "split.json"}
+
+
+def audit(dataset: str) -> dict[str, Path]:
+    """What is wrong with one data set: leaks, contradictions, cut clips, ..."""
+    return {"audit": Path("results/audit", f"{dataset}.json")}
 
 
 def embed(dataset: str) -> dict[str, Path]:
@@ -165,6 +172,7 @@ def outputs(stage: str, *cell: str) -> dict[str, Path]:
         "download": raw,
         "extract": features,
         "split": split,
+        "audit": audit,
         "embed": embed,
         "warmup": warmup,
         "gap": gap,

@@ -15,6 +15,7 @@ from modality_settings import ROWS
 from PIL import Image
 
 from equipoise import registry
+from equipoise.audit import near
 from equipoise.modalities.base import finite, reader
 from equipoise.modalities.draws import Dice
 from equipoise.modalities.feed import feed
@@ -232,3 +233,19 @@ def test_what_else_a_sample_depends_on_is_words(row):
     identity = reader("m", row.kind, row.settings).identity()
     assert json.loads(json.dumps(identity)) == identity
     assert all(isinstance(value, str) and value for value in identity.values())
+
+
+@every
+def test_the_audit_tells_samples_apart_and_knows_one_again(row, readings):
+    own, sources, found = readings(row)
+    pairs = list(zip(found, sources, strict=True))
+    traces = [own.trace(reading.array, source) for reading, source in pairs]
+    assert own.things.endswith("s")
+    assert [trace.empty for trace in traces] == [""] * SAMPLES
+    assert len({trace.same for trace in traces} - {""}) == SAMPLES
+    again = own.trace(found[0].array.copy(), sources[0])
+    assert again.same == traces[0].same
+    assert len(set(near.keys([*traces, again]))) == SAMPLES
+    if row.kind != "text":  # whose words are those of its source
+        silence = own.trace(np.zeros_like(found[0].array), sources[0])
+        assert (silence.same, bool(silence.empty)) == ("", True)

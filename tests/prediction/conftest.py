@@ -8,7 +8,7 @@ import pytest
 import toy_data
 
 from equipoise import files, layout
-from equipoise.params import EmbedJob, Evaluate, Extract, ExtractJob, Split
+from equipoise.params import EmbedJob, Evaluate, Extract, ExtractJob, SplitJob
 from equipoise.stages import embed, evaluate, extract, split
 from equipoise.stages.job import Job
 
@@ -49,7 +49,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, clips: Path) -> SimpleName
         patch.setenv("MLFLOW_TRACKING_URI", "")
         write_data(clips)
         extract.run(Job("extract", "toy", threads=2), SETTINGS)
-        split.run(Job("split", "toy"), Split())
+        split.run(Job("split", "toy"), SplitJob())
         embed.run(Job("embed", "toy"), EmbedJob(encoders={}))
         toy_data.run_train("joint")
         evaluate.run(toy_data.job("evaluate", "joint"), Evaluate())

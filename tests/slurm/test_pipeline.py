@@ -4,7 +4,7 @@ import pytest
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(1800)]
 ON_GPU = {"warmup", "gap", "train", "evaluate"}
-ON_CPU = {"download", "extract", "split"}
+ON_CPU = {"download", "extract", "split", "audit"}
 
 
 def test_every_stage_of_the_keypad_pipeline_runs_where_it_should(on_cluster):
@@ -30,14 +30,14 @@ def test_every_stage_of_the_keypad_pipeline_runs_where_it_should(on_cluster):
         else:
             assert stage["stage"] in {"embed", "search", "compare", "track"}
             assert stage["job"] == "", "no Slurm job for what is done in a moment"
-    # One Slurm job each: download; extract and split; warmup and gap; train and evaluate, twice.
+    # One Slurm job each: download; extract, split, audit; warmup, gap; train, evaluate, twice.
     together = {}
     for stage in seen:
         together.setdefault(stage["job"], []).append(stage["stage"])
     together.pop("")
     assert sorted(together.values()) == [
         ["download"],
-        ["extract", "split"],
+        ["extract", "split", "audit"],
         ["train", "evaluate"],
         ["train", "evaluate"],
         ["warmup", "gap"],

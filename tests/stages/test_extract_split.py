@@ -19,7 +19,7 @@ from equipoise.errors import UserError
 from equipoise.extraction import source
 from equipoise.modalities.base import readers
 from equipoise.modalities.sample import read_sample
-from equipoise.params import Extract, ExtractJob, Split
+from equipoise.params import Extract, ExtractJob, SplitJob
 from equipoise.stages import extract, split
 from equipoise.stages.job import Job
 from equipoise.store import shards
@@ -284,7 +284,7 @@ def subsets():
 def test_split_of_what_extract_kept(raw, protocol):
     damage(raw, 3)
     extract.run(JOB, SETTINGS)
-    settings = Split(protocol=protocol, val_fraction=0.3, test_fraction=0.3)
+    settings = SplitJob(protocol=protocol, val_fraction=0.3, test_fraction=0.3)
     split.run(Job("split", "toy"), settings)
     found = subsets()
     assert list(found) == [f"s{n}" for n in range(12) if n != 3]
@@ -309,9 +309,9 @@ def test_a_speaker_on_two_sides_stops_the_stage(raw, monkeypatch):
     column = ["train", "val", "test"] * 4
     monkeypatch.setattr(split, "assign", lambda samples, settings: (column, "groups"))
     with pytest.raises(UserError, match="group 'g0' would stand on two sides"):
-        split.run(Job("split", "toy"), Split(protocol="group_disjoint"))
+        split.run(Job("split", "toy"), SplitJob(protocol="group_disjoint"))
     assert not layout.split("toy")["split"].exists()
-    split.run(Job("split", "toy"), Split(protocol="official"))  # may share, but says so
+    split.run(Job("split", "toy"), SplitJob(protocol="official"))  # may share, but says so
     assert json.loads(layout.split("toy")["record"].read_text())["shared_groups"]
 
 
@@ -320,7 +320,7 @@ def test_split_needs_the_features_of_this_manifest(raw):
     text = (raw / "manifest.csv").read_text()
     (raw / "manifest.csv").write_text(text.replace("g5", "g0"))
     with pytest.raises(UserError, match="run stage extract again"):
-        split.run(Job("split", "toy"), Split())
+        split.run(Job("split", "toy"), SplitJob())
 
 
 def test_a_modality_that_is_the_same_in_all_training_samples_is_refused(raw, caplog):
@@ -333,5 +333,5 @@ def test_a_modality_that_is_the_same_in_all_training_samples_is_refused(raw, cap
         extract.run(JOB, settings(tables))
     assert "audio: 12 of 12 clips are longer than what is stored" in caplog.text
     with pytest.raises(UserError, match="'audio' is the same in all 4 samples for training"):
-        split.run(Job("split", "toy"), Split(protocol="official"))
+        split.run(Job("split", "toy"), SplitJob(protocol="official"))
     assert not layout.split("toy")["split"].exists()

@@ -39,6 +39,7 @@ rule compare:
         warmups=grid(WARMUP["model"], WARMUP["history"]),
         splits=grid(*SPLIT.values()),
         extracted=grid(FEATURES["rejects"], FEATURES["record"], FEATURES["samples"]),
+        audits=grid(*AUDIT.values()),
         manifests=grid(str(RAW["manifest"])),
     output:
         metrics=COMPARE["metrics"],

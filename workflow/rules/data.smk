@@ -1,8 +1,9 @@
-# From raw media to what models read: download, extract, split, embed.
+# From raw media to what models read: download, extract, split, audit, embed.
 
 RAW = layout.raw("{dataset}")
 FEATURES = paths(layout.features("{dataset}"))
 SPLIT = paths(layout.split("{dataset}"))
+AUDIT = paths(layout.audit("{dataset}"))
 EMBED = paths(layout.embed("{dataset}"))
 
 
@@ -74,7 +75,7 @@ rule extract:
 
 rule split:
     input:
-        manifest=str(RAW["manifest"]),
+        **paths(RAW, "manifest", "checksums"),
         features=FEATURES["features"],
     output:
         **SPLIT,
@@ -89,6 +90,28 @@ rule split:
         "{wildcards.dataset}: assign the clips to training, validation and test"
     shell:
         command("split")
+
+
+# Nothing is trained on what it says; the report is made with it.
+rule audit:
+    input:
+        **paths(RAW, "manifest", "checksums"),
+        **paths(FEATURES, "features", "rejects", "record"),
+        split=SPLIT["split"],
+        sides=SPLIT["record"],
+    output:
+        **AUDIT,
+    log:
+        "logs/audit/{dataset}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        settings=settings("audit"),
+        code=code("audit"),
+    message:
+        "{wildcards.dataset}: look for leaks, contradictions and cut clips"
+    shell:
+        command("audit")
 
 
 # Only an encoder that is frozen as a whole is run here; where there is none, the store is empty.

@@ -65,8 +65,8 @@ def code_files(
     if stage == "download":
         own_data = "folder" in parameters.datasets[dataset].download
         modules.append(f"equipoise.data.{'folder' if own_data else f'datasets.{dataset}'}")
-    if stage in ("extract", *MODELS):
-        modules += _rooms(parameters, with_torch=stage != "extract")
+    if stage in ("extract", "audit", *MODELS):
+        modules += _rooms(parameters, with_torch=stage in MODELS)
     keys = [method] if stage in ("search", "train", "evaluate") else []
     continued = stage in ("search", "train") and method in parameters.methods.from_warmup
     if stage in ("warmup", "gap") or continued:

@@ -37,6 +37,7 @@ SHARED = tuple(
             "data/splits",
             "models/warmup",
             "models/train",
+            "results/audit",
             "results/gap",
             "results/search",
             "results/evaluate",

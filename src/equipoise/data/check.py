@@ -81,7 +81,7 @@ def check(
         same, more = summary(manifest, modalities, seen)
         problems += same
         notes += more
-    twins = Twins(manifest, sides)
+    twins = Twins(manifest, sides, allow=bool(split and split.allow_leaks))
     problems += twins.problems()
     notes += twins.notes()
     return Findings(sorted(problems, key=lambda problem: problem.row or 0), notes)

@@ -3,13 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise import files
 from equipoise.data.manifest import Manifest, Problem, Row
+from equipoise.errors import UserError
 from equipoise.parallel import on_all_cores
+
+_MEND = "keep one, give both the same group, or say split.allow_leaks: true"
+
+
+def refuse_shared(
+    rows: Sequence[Row], sides: Sequence[str], checksums: Mapping[str, str], columns: Iterable[str]
+) -> None:
+    """Refuse files that are the same on two sides of a split.
+
+    Args:
+        rows: The samples.
+        sides: Subset of each.
+        checksums: Path in the manifest to sha256.
+        columns: Those that name files of modalities.
+
+    Raises:
+        UserError: How many, and the first.
+    """
+    shared = []
+    for column in sorted(columns):
+        first: dict[str, tuple[Row, str]] = {}
+        for row, side in zip(rows, sides, strict=True):
+            if not (checksum := checksums.get(row.cells[column], "")):
+                continue
+            other, there = first.setdefault(checksum, (row, side))
+            if there != side:
+                shared.append(
+                    f"{row.cells[column]!r} of {row.sample_id!r} ({side}) is the same file as "
+                    f"{other.cells[column]!r} of {other.sample_id!r} ({there})"
+                )
+    if shared:
+        more = f", and {len(shared) - 1} more" if len(shared) > 1 else ""
+        raise UserError(f"split: {shared[0]}{more}; {_MEND} (equipoise audit lists all)")
 
 
 class Twins:
@@ -18,10 +52,14 @@ class Twins:
     Args:
         manifest: The rows.
         sides: Subset of each row; None where it is not known.
+        allow: The same may stand on two sides (``split.allow_leaks``).
     """
 
-    def __init__(self, manifest: Manifest, sides: Sequence[str] | None) -> None:
-        content = _contents(manifest)
+    def __init__(
+        self, manifest: Manifest, sides: Sequence[str] | None, allow: bool = False
+    ) -> None:
+        self._allow = allow
+        content = contents(manifest)
         self._rows = [
             _Row(
                 row,
@@ -31,6 +69,7 @@ class Twins:
             for number, row in enumerate(manifest.rows)
         ]
         self._modalities = list(manifest.modalities)
+        self._inline = {name: column.inline for name, column in manifest.modalities.items()}
 
     def problems(self) -> Iterator[Problem]:
         """Yield samples that are another one again, under another label or on another side."""
@@ -41,12 +80,15 @@ class Twins:
                     f"{twin.row.sample_id!r} is the same as row {first.row.number}, under another "
                     f"label ({first.row.label!r} there, {twin.row.label!r} here); keep one",
                 )
-            elif first.side != twin.side:
+            elif first.side != twin.side and not self._allow:
                 yield Problem(
                     twin.row.number,
                     f"{twin.row.sample_id!r} is the same as row {first.row.number}: one is for "
                     f"{first.side}, one for {twin.side}; keep one, or give both the same group",
                 )
+        if not self._allow:
+            files_only = [name for name in self._modalities if not self._inline[name]]
+            yield from (Problem(None, f"{text}; {_MEND}") for text in self._shared(files_only))
 
     def notes(self) -> Iterator[str]:
         """Yield what is twice on one side, and what several samples share on two sides."""
@@ -58,10 +100,15 @@ class Twins:
                 f"{len(harmless)} sample(s) stand there twice under one label, first row "
                 f"{twin.row.number} as row {first.row.number}"
             )
+        names = [name for name in self._modalities if self._allow or self._inline[name]]
+        yield from (f"{text}; give those samples one group" for text in self._shared(names))
+
+    def _shared(self, names: Sequence[str]) -> Iterator[str]:
+        """Yield what several samples share that are not the same as a whole."""
         if len(self._modalities) < 2:
             return
         whole = Counter(one.key for one in self._rows)
-        for name in self._modalities:
+        for name in names:
             sides: dict[object, set[str]] = defaultdict(set)
             for one in self._rows:
                 if name in one.content and whole[one.key] == 1:
@@ -70,7 +117,7 @@ class Twins:
             if shared:
                 yield (
                     f"modality {name!r}: {shared} file(s) or text(s) belong to samples on two "
-                    "sides of the split; give those samples one group"
+                    "sides of the split"
                 )
 
     def _pairs(self) -> Iterator[tuple[_Row, _Row]]:
@@ -93,7 +140,7 @@ class _Row:
         return tuple(sorted((name, str(content)) for name, content in self.content.items()))
 
 
-def _contents(manifest: Manifest) -> dict[Path | str, str]:
+def contents(manifest: Manifest) -> dict[Path | str, str]:
     """Return the sha256 of every file that another one is as large as."""
     sizes: dict[int, list[Path]] = defaultdict(list)
     every = {p for row in manifest.rows for p in manifest.sources(row).values()}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from equipoise.data.manifest import SUBSETS, Manifest
 from equipoise.errors import UserError
 from equipoise.params import Split
+
+S = TypeVar("S", bound=Split)
 
 #: Starts of the greedy assignment of groups; the best of them is taken.
 _TRIES = 16
@@ -27,7 +30,7 @@ class Samples:
     """The manifest's split column."""
 
 
-def resolve(samples: Samples, settings: Split) -> Split:
+def resolve(samples: Samples, settings: S) -> S:
     """Return the settings with protocol ``auto`` replaced by what the manifest allows.
 
     Raises:

@@ -63,6 +63,8 @@ class DatasetResults:
     rejects: pd.DataFrame
     manifest: pd.DataFrame
     """All cells as text."""
+    audit: dict[str, Any]
+    """What stage audit found; empty where it has not run."""
 
     @property
     def modalities(self) -> list[str]:
@@ -110,6 +112,7 @@ def collect(dataset: str, methods: Sequence[str], seeds: Sequence[int]) -> Datas
         split=_optional_json(split["record"]),
         subsets=_subset_counts(_vouched(split["split"], split["record"], **_AS_TEXT)),
         rejects=_vouched(features["rejects"], features["record"], **_AS_TEXT),
+        audit=_optional_json(layout.audit(dataset)["audit"]),
     )
 
 

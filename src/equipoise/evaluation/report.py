@@ -8,6 +8,7 @@ from typing import Any
 from equipoise import provenance
 from equipoise.evaluation import (
     report_across,
+    report_audit,
     report_cards,
     report_modalities,
     report_results,
@@ -156,6 +157,8 @@ def _section(
         "drawn": len(table) > 1,
         "control": next((r.control for r in table if r.control_difference), ""),
         "spoiled_known": any("accuracy_unspoiled" in row.intervals for row in table),
+        "audit_line": report_audit.audit_line(results),
+        "audit": report_audit.audit_part(results),
         "heads": heads["rows"],
         "heads_axis": heads["axis"],
         "heads_about": heads["about"],

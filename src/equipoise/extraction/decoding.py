@@ -38,7 +38,7 @@ class Decoded:
         found = zip(shard.rejected.tolist(), shard.reasons, strict=True)
         self.rejects |= {first + position: reason for position, reason in found}
         self.rows += len(shard.kept) + len(shard.rejected)
-        self.facts[number] = Facts.of(shard)
+        self.facts[number] = Facts.of(len(shard.kept), shard.facts)
 
 
 def decode(source: Source, part: int | None, threads: int) -> tuple[Manifest, Decoded]:

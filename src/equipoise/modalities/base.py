@@ -12,6 +12,7 @@ folder beside this file:
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 from abc import ABC, abstractmethod
@@ -67,6 +68,20 @@ class Shown:
     text: str = ""
 
 
+@dataclass(frozen=True)
+class Trace:
+    """What stage audit compares a sample by, and what it says of it."""
+
+    same: str
+    """The same word for samples that are the same; empty: nothing is to be compared."""
+    bits: NDArray[np.bool_] | None = None
+    """Perceptual hash, of one length for a modality: pictures that look the same differ in few."""
+    empty: str = ""
+    """What the sample is, where nothing is in it: ``silent``, ``black``, ``constant``."""
+    words: tuple[str, ...] = ()
+    """The words of a text."""
+
+
 class Reader(ABC, Generic[SettingsT]):
     """Reads the samples of one modality.
 
@@ -77,6 +92,8 @@ class Reader(ABC, Generic[SettingsT]):
 
     facts: tuple[str, ...] = ()
     """Names of the facts of every reading."""
+    things: str = "samples"
+    """What samples of this kind are called, many of them: texts, pictures."""
 
     def __init__(self, name: str, settings: SettingsT) -> None:
         self.name = name
@@ -124,6 +141,15 @@ class Reader(ABC, Generic[SettingsT]):
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw one stored sample."""
 
+    def trace(self, stored: NDArray[Any], source: Path | str) -> Trace:
+        """Say what stage audit compares a sample by: here, the numbers that are stored.
+
+        Args:
+            stored: The sample.
+            source: Its file, or the cell of the manifest.
+        """
+        return numbers_trace(stored, "constant")
+
 
 def reader(name: str, kind: str, settings: Mapping[str, Any]) -> Reader[Any]:
     """Make the reader of a modality.
@@ -158,6 +184,13 @@ def identities(how: Mapping[str, Reader[Any]]) -> str:
     """Return what files besides the samples decide readings (a tokenizer's), as JSON."""
     found = {name: one.identity() for name, one in sorted(how.items())}
     return json.dumps({name: said for name, said in found.items() if said}, sort_keys=True)
+
+
+def numbers_trace(stored: NDArray[Any], flat: str) -> Trace:
+    """Return the trace of plain numbers; ``flat`` is said of samples of one value throughout."""
+    if stored.size and stored.min() == stored.max():
+        return Trace("", empty=flat)
+    return Trace(hashlib.blake2b(stored.tobytes(), digest_size=16).hexdigest())
 
 
 def finite(array: NDArray[Any]) -> bool:

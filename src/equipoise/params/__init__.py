@@ -8,11 +8,13 @@ from equipoise.params.files import apply, load, parse, parse_json, read_yaml, sc
 from equipoise.params.grid import DatasetEntry, Methods, Params
 from equipoise.params.jobs import (
     JOBS,
+    AuditJob,
     CompareJob,
     DownloadJob,
     EmbedJob,
     ExtractJob,
     SearchJob,
+    SplitJob,
     TrainJob,
     WarmupJob,
     job_settings,
@@ -34,6 +36,7 @@ from equipoise.section import Section, explain, overlay
 
 __all__ = [
     "JOBS",
+    "AuditJob",
     "Compare",
     "CompareJob",
     "DatasetEntry",
@@ -52,6 +55,7 @@ __all__ = [
     "SearchJob",
     "Section",
     "Split",
+    "SplitJob",
     "Train",
     "TrainJob",
     "Warmup",

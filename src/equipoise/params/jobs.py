@@ -34,6 +34,17 @@ class ExtractJob(Section):
     """Modality to ``{kind, column, ...settings}``, every default filled in."""
 
 
+class SplitJob(Split):
+    """Settings of one ``split`` job."""
+
+    own: bool = False
+    """The data are a user's own folder: the same file on two sides is an error."""
+
+
+class AuditJob(Section):
+    """Settings of one ``audit`` job: none, it says what it finds."""
+
+
 class EmbedJob(Section):
     """Settings of one ``embed`` job."""
 
@@ -115,7 +126,10 @@ def job_settings(params: Params, stage: str, dataset: str = "", method: str = ""
                 modalities={name: stream.table() for name, stream in streams.items()},
             )
         case "split":
-            return params.split_of(dataset)
+            own = "folder" in params.datasets[dataset].download
+            return SplitJob(**params.split_of(dataset).model_dump(), own=own)
+        case "audit":
+            return AuditJob()
         case "embed":
             return EmbedJob(encoders=params.encoders_of(dataset))
         case "warmup":
@@ -173,7 +187,8 @@ def _network(params: Params, dataset: str) -> dict[str, Any]:
 JOBS: dict[str, type[Section]] = {
     "download": DownloadJob,
     "extract": ExtractJob,
-    "split": Split,
+    "split": SplitJob,
+    "audit": AuditJob,
     "embed": EmbedJob,
     "warmup": WarmupJob,
     "gap": Gap,

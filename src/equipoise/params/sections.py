@@ -31,6 +31,9 @@ class Split(Section):
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     seed: Seed = 0
+    allow_leaks: bool = False
+    """The same file of your own data may stand on two sides; stage audit says which. (Lists that
+    are published are split as they are.)"""
 
 
 #: Values of model.fusion that are a sum over modalities, so that each one's share is known.

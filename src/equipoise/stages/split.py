@@ -6,22 +6,25 @@ from typing import Any
 from equipoise import files, layout, vouch
 from equipoise.console import log
 from equipoise.data import manifest as manifests
+from equipoise.data.duplicates import refuse_shared
 from equipoise.data.manifest import SUBSETS
 from equipoise.data.splits import Samples, assign, leaks, resolve
 from equipoise.errors import UserError
-from equipoise.params import Split
+from equipoise.params import Split, SplitJob
 from equipoise.stages.job import Job
 
 
-def run(job: Job, settings: Split) -> None:
+def run(job: Job, settings: SplitJob) -> None:
     """Write split.csv and split.json for the samples that stage extract has kept.
 
     Raises:
         UserError: The manifest and the features do not belong together, the split cannot be made,
-            or a group stands on two sides in protocol ``group_disjoint``.
+            a group stands on two sides in protocol ``group_disjoint``, or the same file of a user's
+            own data does.
     """
     outputs = layout.split(job.dataset)
     samples = _samples(job.dataset)
+    own = settings.own and not settings.allow_leaks
     settings = resolve(samples, settings)
     log.info("%s: protocol %s", job.dataset, settings.protocol)
     subset, origin = assign(samples, settings)
@@ -32,6 +35,8 @@ def run(job: Job, settings: Split) -> None:
         raise UserError(f"split: group {shared[0]!r} would stand on two sides")
     if shared:
         log.warning("%s: %d groups stand on more than one side", job.dataset, len(shared))
+    if own:
+        _refuse_shared(job.dataset, samples, subset)
     _expect_variety(job.dataset, subset)
     rows = [
         {"sample_id": name, "subset": side}
@@ -42,6 +47,22 @@ def run(job: Job, settings: Split) -> None:
     record |= {"dataset": job.dataset, "validation_from": origin, "shared_groups": shared}
     record[vouch.KEY] = vouch.of(outputs["split"])
     files.write_json(outputs["record"], record)
+
+
+def _refuse_shared(dataset: str, samples: Samples, subset: list[str]) -> None:
+    """Refuse files that are the same on two sides.
+
+    Raises:
+        UserError: Which ones.
+    """
+    from equipoise.store.features import FeatureStore
+
+    raw = layout.raw(dataset)
+    rows = {row.sample_id: row for row in manifests.read(raw["manifest"]).rows}
+    with FeatureStore(layout.features(dataset)["features"]) as store:
+        columns = {table["column"] for table in store.tables.values()}
+    kept = [rows[name] for name in samples.sample_ids]
+    refuse_shared(kept, subset, files.read_sha256(raw["checksums"]), columns)
 
 
 def _expect_variety(dataset: str, subset: list[str]) -> None:

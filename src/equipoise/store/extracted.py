@@ -9,56 +9,72 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.modalities.base import Reader
 from equipoise.store.features import FeatureStore
-from equipoise.store.shards import Shard
 
 #: Samples that the report shows, each of another class where there are enough.
 SHOWN = 4
+#: Clips that a summary names: those that it is most of.
+NAMED = 20
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the settings did to some clips: ``<modality>.<fact>`` to its sums, no row by itself."""
+    """What the settings did to some clips: ``<modality>.<fact>`` to its sums, few rows by name."""
 
     clips: int
     above: dict[str, int]
     """How many clips it is above 0 of."""
     sums: dict[str, float]
-    most: dict[str, float]
+    most: dict[str, list[tuple[float, int]]]
+    """The greatest values above 0, NAMED of them at most, each with the row of its clip."""
 
     @classmethod
-    def of(cls, shard: Shard) -> Facts:
-        """Sum up a shard."""
-        kept = {name: array for name, array in shard.facts.items() if len(array)}
+    def of(cls, clips: int, facts: Mapping[str, NDArray[Any]]) -> Facts:
+        """Sum up the facts of so many clips: each (clips,)."""
+        kept = {name: array for name, array in facts.items() if len(array)}
         return cls(
-            len(shard.kept),
+            clips,
             {name: int((array > 0).sum()) for name, array in kept.items()},
             {name: float(array.sum(dtype=np.float64)) for name, array in kept.items()},
-            {name: float(array.max()) for name, array in kept.items()},
+            {name: _most(array) for name, array in kept.items()},
         )
 
 
-def summary(parts: Iterable[Facts]) -> dict[str, dict[str, float]]:
+def _most(values: NDArray[Any]) -> list[tuple[float, int]]:
+    rows = np.argsort(-values, kind="stable")[:NAMED].tolist()
+    return [(float(values[row]), row) for row in rows if values[row] > 0]
+
+
+def summary(parts: Iterable[Facts]) -> dict[str, dict[str, Any]]:
     """Summarise what the settings did to the kept clips.
 
     Args:
         parts: Of all shards, in order: the last digits of a sum depend on it.
 
     Returns:
-        ``<modality>.<fact>`` to ``clips`` (how many it is above 0 of), ``mean`` and ``most``.
+        ``<modality>.<fact>`` to ``clips`` (how many it is above 0 of), ``mean``, ``most``, and
+        ``rows`` of the most, counting these clips.
     """
     some = [part for part in parts if part.clips]
-    total = sum(part.clips for part in some)
-    return {
-        name: {
+    starts = np.cumsum([0, *(part.clips for part in some)]).tolist()
+    total, found = starts[-1], {}
+    for name in some[0].sums if some else ():
+        pairs = [
+            (value, start + row)
+            for start, part in zip(starts, some, strict=False)
+            for value, row in part.most[name]
+        ]
+        pairs.sort(key=lambda pair: (-pair[0], pair[1]))
+        found[name] = {
             "clips": sum(part.above[name] for part in some),
             "mean": float(f"{sum(part.sums[name] for part in some) / total:.6g}"),
-            "most": float(f"{max(part.most[name] for part in some):.6g}"),
+            "most": float(f"{pairs[0][0]:.6g}") if pairs else 0.0,
+            "rows": [row for _, row in pairs[:NAMED]],
         }
-        for name in (some[0].sums if some else ())
-    }
+    return found
 
 
 def samples(features: Path, readers: Mapping[str, Reader[Any]]) -> list[dict[str, Any]]:

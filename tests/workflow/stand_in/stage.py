@@ -41,7 +41,12 @@ def inputs(job, settings):
             assert all(path.exists() for path in expected), "the join runs behind all parts"
             return [raw["manifest"], raw["checksums"]]
         case "split":
-            return [raw["manifest"], features]
+            return [raw["manifest"], raw["checksums"], features]
+        case "audit":
+            extracted = layout.features(job.dataset)
+            record = layout.split(job.dataset)["record"]
+            mine = [extracted["rejects"], extracted["record"], split, record]
+            return [raw["manifest"], raw["checksums"], features, *mine]
         case "embed":
             return [features, split]
         case "warmup":

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from equipoise.media.wants import Found, Pictures, Want
 from equipoise.modalities import pictures
-from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
+from equipoise.modalities.base import (
+    Input,
+    Reader,
+    Reading,
+    Shown,
+    Stored,
+    Trace,
+    numbers_trace,
+)
 from equipoise.modalities.flow import Settings, stored
 from equipoise.modalities.flow.compute import beyond, coded, flows, wheel
 from equipoise.modalities.picks import media_pick, repeated
@@ -21,6 +29,7 @@ class FlowReader(Reader[Settings]):
     """Stored (F, H, W, 2), given (F, 2, H, W)."""
 
     facts = ("repeated", "beyond")
+    things = "flows"
 
     def stored(self) -> Stored:
         """Return (flows, height, width, 2)."""
@@ -57,6 +66,10 @@ class FlowReader(Reader[Settings]):
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the flows side by side, directions as colours."""
         return Shown(png=pictures.png(wheel(np.concatenate(list(stored), axis=1))))
+
+    def trace(self, stored: NDArray[Any], source: Path | str) -> Trace:
+        """Compare the numbers; where they are all 0, nothing moves."""
+        return numbers_trace(stored, "still")
 
     def _reading(self, values: NDArray[np.float32], there: int) -> Reading:
         facts = {

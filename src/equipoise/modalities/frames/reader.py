@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.media.wants import Found, Pictures, Want
-from equipoise.modalities import pictures
+from equipoise.modalities import looks, pictures
 from equipoise.modalities.arrays import arranged, load
-from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
+from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored, Trace
 from equipoise.modalities.frames import Settings
 from equipoise.modalities.picks import array_pick, media_pick, repeated
 from equipoise.modalities.suffixes import ARRAYS
@@ -22,6 +22,7 @@ class FramesReader(Reader[Settings]):
     """Stored (F, H, W, C), given (F, C, H, W)."""
 
     facts = ("repeated", "narrowed")
+    things = "videos"
 
     def stored(self) -> Stored:
         """Return (frames, height, width, channels)."""
@@ -67,6 +68,10 @@ class FramesReader(Reader[Settings]):
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the frames side by side."""
         return Shown(png=pictures.png(np.concatenate(list(stored), axis=1)))
+
+    def trace(self, stored: NDArray[Any], source: Path | str) -> Trace:
+        """Compare how the first, the middle and the last frame look."""
+        return looks.trace(stored, 2**self.settings.bits - 1)
 
 
 def propose(sources: Sequence[Path | str]) -> dict[str, Any]:

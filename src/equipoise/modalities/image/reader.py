@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from equipoise.media.stills import span
 from equipoise.media.wants import Found, Still, Want
-from equipoise.modalities import pictures
+from equipoise.modalities import looks, pictures
 from equipoise.modalities.arrays import arranged, load
-from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
+from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored, Trace
 from equipoise.modalities.image import Settings
 from equipoise.modalities.suffixes import ARRAYS
 
@@ -21,6 +21,7 @@ class ImageReader(Reader[Settings]):
     """Stored (H, W, C), given (1, C, H, W): a clip of one frame."""
 
     facts = ("narrowed",)
+    things = "pictures"
 
     def stored(self) -> Stored:
         """Return (height, width, channels)."""
@@ -54,6 +55,10 @@ class ImageReader(Reader[Settings]):
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the picture."""
         return Shown(png=pictures.png(stored))
+
+    def trace(self, stored: NDArray[Any], source: Path | str) -> Trace:
+        """Compare how the picture looks."""
+        return looks.trace(stored[None], 2**self.settings.bits - 1)
 
 
 def propose(sources: Sequence[Path | str]) -> dict[str, Any]:

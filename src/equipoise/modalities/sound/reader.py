@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from equipoise.media import wants
 from equipoise.media.errors import MediaError
 from equipoise.modalities import pictures
-from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
+from equipoise.modalities.base import (
+    Input,
+    Reader,
+    Reading,
+    Shown,
+    Stored,
+    Trace,
+    numbers_trace,
+)
 from equipoise.modalities.sound import KIND, Settings
 from equipoise.modalities.sound.spectrogram import kaldi, log_density, log_mel, log_spectrogram
 
@@ -22,6 +30,7 @@ class SoundReader(Reader[Settings]):
     """Stored and given (frequency, time), or (samples,)."""
 
     facts = ("cut", "filled")
+    things = "sounds"
 
     def stored(self) -> Stored:
         """Return (frequencies, times) or (samples,)."""
@@ -53,6 +62,10 @@ class SoundReader(Reader[Settings]):
         if stored.ndim == 1:
             return Shown(png=pictures.lines(stored[:, None]))
         return Shown(png=pictures.png(stored[::-1, :, None].astype(np.float32)))
+
+    def trace(self, stored: NDArray[Any], source: Path | str) -> Trace:
+        """Compare the decoded sound as it is stored."""
+        return numbers_trace(stored, "silent")
 
 
 def fill(heard: NDArray[np.float32], samples: int, how: str) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.media.errors import MediaError
-from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored
+from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored, Trace
 from equipoise.modalities.suffixes import SOUNDS, STILLS
 from equipoise.modalities.text import KIND, Settings
 from equipoise.modalities.text.find import tokens
@@ -24,6 +24,7 @@ _EMOJI = re.compile(
     f"(?:[\U0001f1e6-\U0001f1ff]{{2}}|{_PIECE}[\ufe0f\U0001f3fb-\U0001f3ff]*"
     f"(?:\u200d{_PIECE}[\ufe0f\U0001f3fb-\U0001f3ff]*)*)"
 )
+_WORD = re.compile(r"(?:# ?)?\w+(?:['\u2019]\w+)*|[^\w\s]+")
 _MEDIA = (*SOUNDS, *STILLS, *KIND.suffixes)
 
 
@@ -31,6 +32,7 @@ class TextReader(Reader[Settings]):
     """Stored and given (2, length): ids, and 1 where there is a token."""
 
     facts = ("cut", "unknown")
+    things = "texts"
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -55,7 +57,7 @@ class TextReader(Reader[Settings]):
 
     def read(self, source: Path | str) -> Reading:
         """Read a file, or the cell itself."""
-        text = self._cell(str(source)) if self.settings.inline else self._file(Path(source))
+        text = self._text(source)
         text = text.lower() if self.settings.lower_case else text
         if self.settings.space_emoji:
             text = _EMOJI.sub(r" \g<0> ", text).strip()
@@ -73,6 +75,15 @@ class TextReader(Reader[Settings]):
     def show(self, stored: NDArray[Any]) -> Shown:
         """Return the text that the tokens stand for."""
         return Shown(text=self.tokens.decode(stored[0][stored[1] == 1].tolist()))
+
+    def trace(self, stored: NDArray[Any], source: Path | str) -> Trace:
+        """Compare the whole text: no case, and one blank for every gap between words."""
+        text = self._text(source).casefold()
+        same = " ".join(text.split())
+        return Trace(same, empty="" if same else "empty", words=tuple(words(text)))
+
+    def _text(self, source: Path | str) -> str:
+        return self._cell(str(source)) if self.settings.inline else self._file(Path(source))
 
     def _cell(self, cell: str) -> str:
         if not re.search(r"\s", cell) and Path(cell).suffix.lower() in _MEDIA:
@@ -94,6 +105,11 @@ class TextReader(Reader[Settings]):
             ) from None
         except (OSError, LookupError) as error:
             raise MediaError(f"not readable: {error}") from None
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text; a hashtag is one, also where a blank follows its sign."""
+    return [word.replace(" ", "") for word in _WORD.findall(text)]
 
 
 def propose(sources: Sequence[Path | str]) -> dict[str, Any]:

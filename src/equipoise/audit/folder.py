@@ -1,0 +1,97 @@
+"""The samples of a user's folder, read as stage extract would."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equipoise.audit.samples import Samples
+from equipoise.console import progress
+from equipoise.data import manifest as manifests
+from equipoise.data.duplicates import contents
+from equipoise.data.manifest import Manifest
+from equipoise.data.proposal import columns_of
+from equipoise.data.splits import Samples as Splittable
+from equipoise.data.splits import of_manifest, resolve
+from equipoise.media.errors import MediaError
+from equipoise.media.pool import DecodePool
+from equipoise.modalities.base import Trace, readers
+from equipoise.modalities.sample import Readers, read_sample
+from equipoise.params import Split
+from equipoise.store.extracted import Facts, summary
+
+Tables = Mapping[str, Mapping[str, Any]]
+Found = dict[str, tuple[Trace, float]]
+
+
+class Look:
+    """Reads a sample and keeps its traces; runs in another process."""
+
+    def __init__(self, how: Readers) -> None:
+        self._how = how
+
+    def __call__(self, sources: Mapping[str, Path | str]) -> Found:
+        """Return modality to trace, and to the share that its settings cut off.
+
+        Raises:
+            MediaError: It cannot be read.
+        """
+        return {
+            name: (
+                self._how[name].trace(reading.array, sources[name]),
+                reading.facts.get("cut", 0.0),
+            )
+            for name, reading in read_sample(self._how, sources).items()
+        }
+
+
+def of_folder(folder: Path, tables: Tables, split: Split, threads: int | None = None) -> Samples:
+    """Read every sample of a folder with a manifest.csv.
+
+    Args:
+        folder: The folder.
+        tables: Modality to ``{kind, column, ...settings}``.
+        split: How it will be split.
+        threads: Samples read at the same time; all cores if None.
+
+    Raises:
+        UserError: The manifest cannot be used, or not split so.
+    """
+    manifest = manifests.read(folder / "manifest.csv", columns_of(tables))
+    how = readers(tables)
+    workers = min(threads or os.cpu_count() or 1, len(manifest.rows))
+    found: list[Found | MediaError] = []
+    with progress(len(manifest.rows), "audit") as bar, DecodePool(workers) as pool:
+        for one in pool.map(Look(how), map(manifest.sources, manifest.rows)):
+            found.append(one)
+            bar.advance()
+    both = list(zip(manifest.rows, of_manifest(manifest, split), found, strict=True))
+    kept = [(row, side, one) for row, side, one in both if not isinstance(one, MediaError)]
+    lost = {name: np.array([one[name][1] for _, _, one in kept]) for name in how}
+    sums = {str(path.relative_to(folder)): sha for path, sha in _sums(manifest).items()}
+    return Samples(
+        dataset=folder.name,
+        manifest=manifest,
+        rows=[row for row, _, _ in kept],
+        sides=[side for _, side, _ in kept],
+        checksums=sums,
+        traces={name: [one[name][0] for _, _, one in kept] for name in how},
+        things={name: reader.things for name, reader in how.items()},
+        cuts=summary([Facts.of(len(kept), lost)]),
+        rejects={row.sample_id: str(one) for row, _, one in both if isinstance(one, MediaError)},
+        official=_protocol(manifest, split) == "official",
+    )
+
+
+def _sums(manifest: Manifest) -> dict[Path, str]:
+    return {path: sha for path, sha in contents(manifest).items() if isinstance(path, Path)}
+
+
+def _protocol(manifest: Manifest, split: Split) -> str:
+    rows = manifest.rows
+    columns = ([getattr(r, n) for r in rows] for n in ("sample_id", "label", "group", "split"))
+    return resolve(Splittable(*columns), split).protocol
