@@ -35,6 +35,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "download": (),
     "extract": (),
     "split": (),
+    "audit": (),
     "embed": (),
     "warmup": SEED,
     "gap": SEED,

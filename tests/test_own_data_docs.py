@@ -35,7 +35,7 @@ def picture(path, shade):
 def film(path, shade):
     from equipoise.media.clips import write_clip
 
-    frames = np.full((8, 48, 64), shade, np.uint8)
+    frames = (shade + RNG.integers(0, 20, (8, 48, 64))).astype(np.uint8)  # no two are the same
     write_clip(path.with_suffix(".mp4"), frames, 8, np.zeros(8000, np.int16), 8000)
     path.with_suffix(".mp4").rename(path)
 

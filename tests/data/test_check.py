@@ -195,5 +195,6 @@ def test_pictures_of_16_bits_that_are_stored_with_8_are_named(tmp_path, suffix):
     (note,) = check(tmp_path, {"image": grey}, 2).notes
     assert "12 of 12 samples are grey with more than 8 bits" in note and "bits: 16" in note
     proposed = propose(tmp_path)
-    assert proposed["image"] | {"range": [500, 4000], "bits": 16} == proposed["image"]
+    assert proposed["image"] | {"channels": 1, "bits": 16} == proposed["image"]
+    assert "range" not in proposed["image"]  # of a few pictures it would cut the others
     assert check(tmp_path, proposed, 2).notes == []

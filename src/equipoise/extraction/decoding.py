@@ -60,9 +60,10 @@ def decode(source: Source, part: int | None, threads: int) -> tuple[Manifest, De
             are there that other libraries decoded.
     """
     done, missing = Decoded(), []
+    told_of = {f"{name}.{fact}" for name, one in source.readers.items() for fact in one.facts}
     for number in source.numbers(part):
         shard = shards.read(*source.shard(number), source.shapes, source.origin["decoder"])
-        if shard is None:
+        if shard is None or set(shard.facts) != told_of:  # of another version of this program
             missing.append(number)
         else:
             done.add(source, number, shard)

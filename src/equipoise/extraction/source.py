@@ -86,7 +86,9 @@ def open_source(dataset: str, settings: ExtractJob) -> Source:
     total, how = manifests.count(raw["manifest"]), readers(settings.modalities)
     libraries = {"decoder": decoder(), "identity": identities(how)}
     source = Source(dataset, settings, how, total, made_from | libraries, Path())
-    state = layout.state("extract", dataset) / files.digest([source.told, made_from])
+    told = {name: value for name, value in source.told.items() if name != "extract"}
+    extract = settings.extract.model_dump(mode="json", exclude={"parts", "max_reject_fraction"})
+    state = layout.state("extract", dataset) / files.digest([told, extract, made_from])
     return Source(dataset, settings, how, total, source.origin, state)
 
 

@@ -93,7 +93,10 @@ def _wave(path: Path) -> int | None:
             name, size = struct.unpack("<4sI", chunk)
             start = file.tell()
             if name == b"ds64":  # RF64: sizes of more than 4 GiB
-                large = int(struct.unpack("<8xQ", file.read(16))[0])
+                body = file.read(16)
+                if len(body) < 16:
+                    return None
+                large = int(struct.unpack("<8xQ", body)[0])
             if name == b"data":
                 if large and size == 0xFFFFFFFF:
                     return start + large

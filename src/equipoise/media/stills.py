@@ -46,6 +46,7 @@ def read(path: Path, first: bytes, wants: Mapping[str, Still]) -> dict[str, Foun
         MissingStreamError: Media without any picture.
     """
     _refuse_by_name(first)
+    import av
     from PIL import Image, UnidentifiedImageError
 
     Image.init()
@@ -60,7 +61,7 @@ def read(path: Path, first: bytes, wants: Mapping[str, Still]) -> dict[str, Foun
         return _from_clip(path, wants)
     except Image.DecompressionBombError:
         raise MediaError(f"more than {LIMIT:,} pixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, av.error.FFmpegError) as error:
         raise MediaError(f"damaged: {error}") from None
 
 
@@ -98,18 +99,15 @@ def _wanted(path: Path, image: Image.Image, wants: Mapping[str, Still]) -> dict[
     return found
 
 
-def span(path: Path) -> tuple[int, int] | None:
-    """Return the lowest and the highest value of a grey picture of 16 bits; None of any other."""
+def is_deep(path: Path) -> bool:
+    """Return whether this is a grey picture of 16 bits."""
     from PIL import Image
 
     try:
         with Image.open(path, formats=("PNG", "TIFF", "PPM")) as image:
-            if not image.mode.startswith("I"):
-                return None
-            values = _depth(image)
-            return int(values.min()), int(values.max())
-    except (OSError, SyntaxError, ValueError, EOFError, MediaError, Image.DecompressionBombError):
-        return None  # said elsewhere
+            return image.mode.startswith("I")
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+        return False  # said elsewhere
 
 
 def _check_jpeg(data: bytes) -> None:

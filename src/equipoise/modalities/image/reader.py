@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from equipoise.media.stills import span
+from equipoise.media.stills import is_deep
 from equipoise.media.wants import Found, Still, Want
 from equipoise.modalities import looks, pictures
 from equipoise.modalities.arrays import arranged, load
@@ -64,17 +64,13 @@ class ImageReader(Reader[Settings]):
 def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
     """Return settings to start from; none for arrays: nothing tells a picture from a signal.
 
-    Pictures that are all grey of 16 bits keep them, with the range of those that were looked at.
+    Pictures that are all grey of 16 bits keep them. No range is proposed: a few pictures do not
+    tell it, and what lies outside would be lost.
     """
-    spans = []
+    deep = []
     for source in sources:
         if not isinstance(source, Path) or source.suffix.lower() in ARRAYS:
             return {}
-        spans.append(span(source))
-    deep = [one for one in spans if one]
+        deep.append(is_deep(source))
     found: dict[str, Any] = {"size": 112, "fit": "crop"}
-    if spans and len(deep) == len(spans):
-        low, high = min(low for low, _ in deep), max(high for _, high in deep)
-        found |= {"channels": 1, "bits": 16}
-        found |= {"range": [low, high]} if low < high else {}
-    return found
+    return found | ({"channels": 1, "bits": 16} if deep and all(deep) else {})

@@ -57,6 +57,8 @@ class Settings(Section):
             raise ValueError(
                 f"coordinates: {self.channels} channels are no points of {self.coordinates} each"
             )
+        if self.coordinates and self.missing == "zero":
+            raise ValueError("coordinates: points at 0 would move the centre; missing: interpolate")
         if self.inline and len(self.order) > 1:
             raise ValueError("inline: a cell holds numbers in a row; say axes: c, or axes: t")
         return self

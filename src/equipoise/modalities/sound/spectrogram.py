@@ -58,7 +58,7 @@ def log_density(sound: NDArray[np.float32], rate: int, n_fft: int, hop: int) -> 
     Args:
         sound: float32 (samples,), samples >= n_fft.
         rate: Hz.
-        n_fft: Window length in samples, even.
+        n_fft: Window length in samples.
         hop: Step between windows in samples.
 
     Returns:
@@ -72,7 +72,7 @@ def log_density(sound: NDArray[np.float32], rate: int, n_fft: int, hop: int) -> 
     out = np.empty((n_fft // 2 + 1, len(windows)), np.float16)
     for span, power in _powers(windows, taper, n_fft):
         power /= rate * np.square(taper).sum()
-        power[:, 1:-1] *= 2
+        power[:, 1 : (n_fft + 1) // 2] *= 2  # all but 0 Hz and half the rate
         out[:, span] = np.log(power + FLOOR).T
     return out
 
