@@ -219,6 +219,8 @@ def _stage(options: argparse.Namespace) -> int:
     from equipoise.stages.job import Job
 
     stage = options.verb
+    if stage == "audit" and bool(options.target) == bool(options.dataset):
+        raise UserError("name one thing: a data set or a folder, or --dataset NAME (the stage)")
     if getattr(options, "target", None):
         audit_verb.say(options)
         return 0
@@ -232,7 +234,7 @@ def _stage(options: argparse.Namespace) -> int:
         runtime = _runtime(options)
     seed = getattr(options, "seed", 0)
     part = getattr(options, "part", None)
-    job = Job(stage, dataset, method, seed, options.threads, runtime, part, options.code)
+    job = Job(stage, dataset, method, seed, options.threads, runtime, options.code, part)
     run = importlib.import_module(f"equipoise.stages.{stage}").run
     if stage in SHARED:
         from equipoise.training import launch

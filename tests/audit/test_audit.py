@@ -55,7 +55,7 @@ def test_texts_on_two_sides_and_under_two_labels():
 
 
 def test_files_groups_and_source_videos():
-    names = ["abcdefghijk_000010_000020", "abcdefghijk_30", "-bcdefghijk_1", "b", "c"]
+    names = ["abcdefghij0_000010_000020", "abcdefghij0_30", "-bcdefghij0_1", "b", "c"]
     sides = ["train", "test", "test", "train", "test"]
     rows = [
         row(n, "xyxyx"[n], sides[n], ["g", "g", "h", "i", "i"][n], text="", image=f"{name}.png")

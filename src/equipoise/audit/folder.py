@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,26 +70,30 @@ def of_folder(folder: Path, tables: Tables, split: Split, threads: int | None = 
         for one in pool.map(Look(how), map(manifest.sources, manifest.rows)):
             found.append(one)
             bar.advance()
-    both = list(zip(manifest.rows, of_manifest(manifest, split), found, strict=True))
-    kept = [(row, side, one) for row, side, one in both if not isinstance(one, MediaError)]
-    lost = {name: np.array([one[name][1] for _, _, one in kept]) for name in how}
-    sums = {str(path.relative_to(folder)): sha for path, sha in _sums(manifest).items()}
+    both = list(zip(manifest.rows, found, strict=True))
+    kept = [(row, one) for row, one in both if not isinstance(one, MediaError)]
+    # Stage split sees no other samples than these: with the rest, sides would be others.
+    whole = replace(manifest, rows=[row for row, _ in kept])
+    lost = {name: np.array([one[name][1] for _, one in kept]) for name in how}
     return Samples(
         dataset=folder.name,
         manifest=manifest,
-        rows=[row for row, _, _ in kept],
-        sides=[side for _, side, _ in kept],
-        checksums=sums,
-        traces={name: [one[name][0] for _, _, one in kept] for name in how},
+        rows=whole.rows,
+        sides=of_manifest(whole, split) if kept else [],
+        checksums=_sums(manifest),
+        traces={name: [one[name][0] for _, one in kept] for name in how},
         things={name: reader.things for name, reader in how.items()},
         cuts=summary([Facts.of(len(kept), lost)]),
-        rejects={row.sample_id: str(one) for row, _, one in both if isinstance(one, MediaError)},
-        official=_protocol(manifest, split) == "official",
+        rejects={row.sample_id: str(one) for row, one in both if isinstance(one, MediaError)},
+        official=_protocol(whole, split) == "official",
     )
 
 
-def _sums(manifest: Manifest) -> dict[Path, str]:
-    return {path: sha for path, sha in contents(manifest).items() if isinstance(path, Path)}
+def _sums(manifest: Manifest) -> dict[str, str]:
+    """Return each path of the manifest to the sha256 of its file; its name if its size is its own."""
+    known, folder = contents(manifest), manifest.folder
+    cells = dict.fromkeys(cell for row in manifest.rows for cell in manifest.paths(row))
+    return {cell: known.get(folder / cell, str(folder / cell)) for cell in cells}
 
 
 def _protocol(manifest: Manifest, split: Split) -> str:

@@ -15,7 +15,7 @@ from equipoise.modalities.base import Trace
 #: Names of at most so many samples are listed with a finding; its counts are of all.
 LISTED = 1000
 #: Clips of YouTube are called by the 11 letters of the video and the second where they start.
-_YOUTUBE = re.compile(r"([\w-]{11})_\d+(?:_\d+)?")
+_YOUTUBE = re.compile(r"(?![A-Za-z][a-z]+_)([\w-]{11})_\d+(?:_\d+)?")
 
 
 @dataclass(frozen=True)

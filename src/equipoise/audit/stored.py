@@ -12,6 +12,7 @@ from equipoise.data import manifest as manifests
 from equipoise.data.manifest import Manifest, Row
 from equipoise.data.proposal import columns_of
 from equipoise.errors import UserError
+from equipoise.media.errors import MediaError
 from equipoise.modalities.base import Reader, Trace, readers
 from equipoise.store.features import FeatureStore
 
@@ -37,6 +38,8 @@ def stored(dataset: str) -> Samples:
         by_name = {row.sample_id: row for row in manifest.rows}
         rows = [by_name[name] for name in store.sample_ids]
         sides = files.read_pairs(split["split"], "sample_id", "subset")
+        if sides.keys() != set(store.sample_ids):
+            raise UserError(f"{split['split']}: not of {store.path}; run stage split again")
         how = readers(store.tables)
         return Samples(
             dataset=dataset,
@@ -63,7 +66,13 @@ def _traces(
         for start in range(0, len(rows), step):
             slab = store.rows(name, start, min(start + step, len(rows)))
             for row, sample in zip(rows[start:], slab, strict=False):
-                found.append(reader.trace(sample, manifest.sources(row)[name]))
+                try:
+                    found.append(reader.trace(sample, manifest.sources(row)[name]))
+                except MediaError as error:
+                    raise UserError(
+                        f"{row.cells[manifest.modalities[name].name]}: {error}; run stage download "
+                        "again"
+                    ) from None
             bar.advance(len(slab))
     return found
 

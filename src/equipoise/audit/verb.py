@@ -74,6 +74,6 @@ def _samples(options: argparse.Namespace) -> tuple[Samples, Split | None]:
         )
     from equipoise.audit.folder import of_folder
 
-    told = proposal.told(folder, options.params)
+    told = proposal.told(folder, options.params, options.overlay)
     tables, split = told or (proposal.propose(folder), params.Split())
     return of_folder(folder, tables, split, options.threads), split

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,13 +107,15 @@ class Twins:
         """Yield what several samples share that are not the same as a whole."""
         if len(self._modalities) < 2:
             return
-        whole = Counter(one.key for one in self._rows)
         for name in names:
             sides: dict[object, set[str]] = defaultdict(set)
+            whole: dict[object, set[object]] = defaultdict(set)
             for one in self._rows:
-                if name in one.content and whole[one.key] == 1:
+                if name in one.content:
                     sides[one.content[name]].add(one.side)
-            shared = sum(len(found) > 1 for found in sides.values())
+                    whole[one.content[name]].add(one.key)
+            # On two sides, and not only as a sample that is the same as a whole: said by row.
+            shared = sum(len(sides[what]) > 1 and len(whole[what]) > 1 for what in sides)
             if shared:
                 yield (
                     f"modality {name!r}: {shared} file(s) or text(s) belong to samples on two "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,9 @@ def propose(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def told(folder: Path, params_file: Path) -> tuple[dict[str, dict[str, Any]], Split] | None:
+def told(
+    folder: Path, params_file: Path, overlays: Sequence[Path] = ()
+) -> tuple[dict[str, dict[str, Any]], Split] | None:
     """Return how the data set of params.yaml whose folder this is reads and splits it, if any does.
 
     Raises:
@@ -54,7 +56,7 @@ def told(folder: Path, params_file: Path) -> tuple[dict[str, dict[str, Any]], Sp
 
     if not params_file.exists():
         return None
-    loaded = params.load(params_file, feasible=False)
+    loaded = params.load(params_file, overlays, feasible=False)
     for name, entry in loaded.datasets.items():
         named = entry.download.get("folder")
         if named and Path(named).expanduser().resolve() == Path(folder).resolve():

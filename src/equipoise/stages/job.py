@@ -16,10 +16,10 @@ class Job:
     seed: int = 0
     threads: int = 1
     runtime: Runtime = field(default_factory=Runtime)
-    part: int | None = None
-    """Of stage extract: which part of the data set; None: what joins them."""
     code: str = ""
     """Digest of the source files behind the job, as the workflow reads them; empty without it."""
+    part: int | None = None
+    """Of stage extract: which part of the data set; None: what joins them."""
 
     @property
     def name(self) -> str:

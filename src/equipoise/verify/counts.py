@@ -70,7 +70,7 @@ def _of_features(dataset: str, rows: int, record: Mapping[str, Any]) -> Iterator
 
 def expected(dataset: str, download: Mapping[str, Any]) -> dict[str, int]:
     """Return side to how many samples the published list has that the options name; empty: none."""
-    if (recipe := recipes().get(dataset)) is None:
+    if "folder" in download or (recipe := recipes().get(dataset)) is None:
         return {}
     options = registry.dataset(dataset).Settings(**download).model_dump()
     own = {
