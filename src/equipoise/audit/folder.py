@@ -90,7 +90,7 @@ def of_folder(folder: Path, tables: Tables, split: Split, threads: int | None = 
 
 
 def _sums(manifest: Manifest) -> dict[str, str]:
-    """Return each path of the manifest to the sha256 of its file; its name if no other is as long."""
+    """Return each path of the manifest to the sha256 of its file (its name: of its own size)."""
     known, folder = contents(manifest), manifest.folder
     cells = dict.fromkeys(cell for row in manifest.rows for cell in manifest.paths(row))
     return {cell: known.get(folder / cell, str(folder / cell)) for cell in cells}
