@@ -9,8 +9,9 @@ WORKERS ?= 2
 # Each has a cluster of its own, and mostly waits.
 SLURM_WORKERS ?= 3
 SLURM_TESTS ?= tests/slurm
-# What computes with torch, and what decodes media.
-NUMERIC_TESTS ?= tests/methods tests/training tests/models tests/gap tests/evaluation
+# What computes with torch (not how it is stopped and resumed: that is bytes), and what decodes media.
+NUMERIC_TESTS ?= tests/methods tests/models tests/gap tests/evaluation tests/training/test_precision.py
+NUMERIC_WORDS ?= not resum and not signal and not killed
 MEDIA_TESTS ?= tests/media tests/data tests/prediction tests/stages/test_extract_split.py
 FFMPEG ?= ffmpeg
 READY := .venv/ready
@@ -33,7 +34,7 @@ test: lint ## Run linters, type checker and all tests.
 
 test-avx2: $(READY) ## Run the tests of numbers as on a CPU without AVX-512 and AMX.
 	@ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1 \
-		python -m pytest -n $(WORKERS) --dist loadgroup $(NUMERIC_TESTS)
+		python -m pytest -n $(WORKERS) --dist loadgroup -k "$(NUMERIC_WORDS)" $(NUMERIC_TESTS)
 
 test-ffmpeg: $(READY) ## Run the tests of media with another ffmpeg (FFMPEG=ffmpeg: that on PATH).
 	@EQUIPOISE_FFMPEG=$(FFMPEG) OMP_NUM_THREADS=1 \

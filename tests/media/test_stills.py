@@ -112,10 +112,10 @@ def test_what_eight_bits_lose_of_sixteen_is_told(tmp_path):
     found = decode(tmp_path / "x.png", {"eight": eight, "deep": replace(eight, bits=16)})
     assert found["eight"].narrowed == 0.5, "of 0, 1, 255, 256 two upper bytes are left"
     assert found["deep"].narrowed == 0
-    assert stills.span(tmp_path / "x.png") == (0, 256)
+    assert stills.is_deep(tmp_path / "x.png")
     Image.fromarray(values.astype(np.uint8)).save(tmp_path / "y.png")
     assert decode(tmp_path / "y.png", {"eight": eight})["eight"].narrowed == 0
-    assert stills.span(tmp_path / "y.png") is None
+    assert not stills.is_deep(tmp_path / "y.png")
 
 
 def test_depth_of_a_colour_picture_is_refused(tmp_path):
