@@ -11,7 +11,7 @@ SLURM_WORKERS ?= 3
 SLURM_TESTS ?= tests/slurm
 # What computes with torch (not how it is stopped and resumed: that is bytes), and what decodes media.
 NUMERIC_TESTS ?= tests/methods tests/models tests/gap tests/evaluation tests/training/test_precision.py
-NUMERIC_WORDS ?= not resum and not signal and not killed
+NUMERIC_WORDS ?= not resum and not signal and not killed and not any_number and not registry
 MEDIA_TESTS ?= tests/media tests/data tests/prediction tests/stages/test_extract_split.py
 FFMPEG ?= ffmpeg
 READY := .venv/ready

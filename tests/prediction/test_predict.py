@@ -30,7 +30,7 @@ def test_a_test_clip_gets_what_stage_evaluate_said(model, trained):
             assert "ab"[values.argmax()] == row[column]
     mp4, flv, numbered, mkv = (clip.probabilities for clip in found)
     assert len({f"{clip['fused'][0]:.4f}" for clip in (mp4, flv, numbered)}) == 3
-    # The same picture. (ffmpeg 5.1 puts it later in an .mkv, by what AAC adds in front: other frames.)
+    # The same picture. ffmpeg 5.1 puts it later in an .mkv, by what AAC adds in front.
     if "EQUIPOISE_FFMPEG" not in os.environ:
         np.testing.assert_allclose(mkv["video"], mp4["video"], atol=1e-5)
     assert list(Path.cwd().iterdir()) == []
