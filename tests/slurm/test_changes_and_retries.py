@@ -10,7 +10,11 @@ from equipoise import layout
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(1800)]
 GRID = {
-    "methods": {"from_scratch": {"joint": {}}, "from_warmup": {"gmm-adaptive": {}}},
+    "methods": {
+        "from_scratch": {"joint": {}},
+        "from_warmup": {"gmm-adaptive": {}},
+        "with_teacher": {},
+    },
     "seeds": [0],
 }
 METHOD = "src/equipoise/methods/gmm/method.py"

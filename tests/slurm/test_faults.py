@@ -34,8 +34,13 @@ EVENT = 1500
 
 def parameters(checkpoint_seconds):
     return {
-        "datasets": {"keypad": {"download": {}}},
-        "methods": {"from_scratch": {"joint": {}}, "from_warmup": {}},
+        "datasets": {
+            "keypad": {
+                "download": {},
+                "modalities": {m: toy_data.TABLES[m] for m in ("audio", "video")},
+            }
+        },
+        "methods": {"from_scratch": {"joint": {}}, "from_warmup": {}, "with_teacher": {}},
         "seeds": [0],
         "model": toy_data.MODEL.model_dump(mode="json"),
         "train": toy_data.TRAIN.model_dump(mode="json"),
@@ -56,7 +61,7 @@ def write_inputs():
     raw["checksums"].touch()
     raw["manifest"].write_text("sample_id\n")
     toy_data.write_project(dataset="keypad")
-    for cell in (layout.features("keypad"), layout.split("keypad")):
+    for cell in (layout.features("keypad"), layout.split("keypad"), layout.embed("keypad")):
         for path in cell.values():
             path.touch()
     told = params.load(Path("params.yaml"))
