@@ -16,8 +16,7 @@ from equipoise.data import manifest as manifests
 from equipoise.data.duplicates import contents
 from equipoise.data.manifest import Manifest
 from equipoise.data.proposal import columns_of
-from equipoise.data.splits import Samples as Splittable
-from equipoise.data.splits import of_manifest, resolve
+from equipoise.data.splits import of_manifest, resolve, samples_of
 from equipoise.media.errors import MediaError
 from equipoise.media.pool import DecodePool
 from equipoise.modalities.base import Trace, readers
@@ -85,7 +84,7 @@ def of_folder(folder: Path, tables: Tables, split: Split, threads: int | None = 
         things={name: reader.things for name, reader in how.items()},
         cuts=summary([Facts.of(len(kept), lost)]),
         rejects={row.sample_id: str(one) for row, one in both if isinstance(one, MediaError)},
-        official=_protocol(whole, split) == "official",
+        official=resolve(samples_of(whole), split).protocol == "official",
     )
 
 
@@ -94,9 +93,3 @@ def _sums(manifest: Manifest) -> dict[str, str]:
     known, folder = contents(manifest), manifest.folder
     cells = dict.fromkeys(cell for row in manifest.rows for cell in manifest.paths(row))
     return {cell: known.get(folder / cell, str(folder / cell)) for cell in cells}
-
-
-def _protocol(manifest: Manifest, split: Split) -> str:
-    rows = manifest.rows
-    columns = ([getattr(r, n) for r in rows] for n in ("sample_id", "label", "group", "split"))
-    return resolve(Splittable(*columns), split).protocol

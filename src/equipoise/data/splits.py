@@ -100,13 +100,18 @@ def of_manifest(manifest: Manifest, settings: Split) -> list[str]:
     Raises:
         UserError: The split cannot be made.
     """
-    samples = Samples(
+    samples = samples_of(manifest)
+    return assign(samples, resolve(samples, settings))[0]
+
+
+def samples_of(manifest: Manifest) -> Samples:
+    """Return what a split looks at, of every row of a manifest."""
+    return Samples(
         [row.sample_id for row in manifest.rows],
         [row.label for row in manifest.rows],
         [row.group for row in manifest.rows],
         [row.split for row in manifest.rows],
     )
-    return assign(samples, resolve(samples, settings))[0]
 
 
 def leaks(subset: Sequence[str], names: Sequence[str]) -> list[str]:

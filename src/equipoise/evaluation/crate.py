@@ -72,7 +72,7 @@ def _paths(settings: CompareJob) -> Iterator[Path]:
     """Yield the files of the grid below ``results``, in the order of the stages."""
     seeds = [str(seed) for seed in settings.seeds]
     for dataset in settings.datasets:
-        yield from (path for path in layout.audit(dataset).values() if path.exists())
+        yield from layout.audit(dataset).values()
         for seed in seeds:
             yield from layout.gap(dataset, seed).values()
         for method in settings.methods:
