@@ -20,9 +20,9 @@ from equipoise.modalities.feed import Feed
 LIST = Path(__file__).with_name("surface.txt")
 #: Where a new one belongs, by the first word of its line.
 BELONGS = {
-    "verb": "src/equipoise/cli.py, the table in README.md, tests/test_full_disk.py (both lists), "
-    "CHANGELOG.md",
-    "option": "src/equipoise/cli.py with a help text; the page in docs/ of its verb; CHANGELOG.md",
+    "verb": "src/equipoise/cli.py, src/equipoise/verbs/ if it has arguments of its own, the table "
+    "in README.md, tests/test_full_disk.py (both lists), CHANGELOG.md",
+    "option": "where its verb is, with a help text; the page in docs/ of its verb; CHANGELOG.md",
     "parameter": "src/equipoise/params/ with a docstring, params.yaml with its default, "
     "workflow/schemas/params.schema.json (equipoise params schema), dvc.yaml, CHANGELOG.md; "
     "parameters of one kind or method belong into its own folder, not here",

@@ -99,14 +99,15 @@ def collect(dataset: str, methods: Sequence[str], seeds: Sequence[int]) -> Datas
     warm = any(from_warmup(run) for by_seed in runs.values() for run in by_seed.values())
     gaps, missing = _gaps(dataset, sorted(seeds)) if warm else ({}, [])
     features, split = layout.features(dataset), layout.split(dataset)
+    manifest = read_strings(layout.raw(dataset)["manifest"])
     return DatasetResults(
         dataset=dataset,
         runs=runs,
         searches={key: _trials(dataset, key) for key in methods},
         gaps=gaps,
         missing_gaps=missing,
-        corruption=read_corruption(layout.raw(dataset)["manifest"]),
-        manifest=read_strings(layout.raw(dataset)["manifest"]),
+        corruption=corruption_of(manifest),
+        manifest=manifest,
         extract=_optional_json(features["record"]),
         samples=read_json(features["samples"]) if features["samples"].exists() else [],
         split=_optional_json(split["record"]),
@@ -116,12 +117,11 @@ def collect(dataset: str, methods: Sequence[str], seeds: Sequence[int]) -> Datas
     )
 
 
-def read_corruption(manifest: Path) -> dict[str, str] | None:
+def corruption_of(manifest: pd.DataFrame) -> dict[str, str] | None:
     """Return sample id to ``corruption`` of a manifest, or None when it has no such column."""
-    table = read_strings(manifest)
-    if "corruption" not in table.columns:
+    if "corruption" not in manifest.columns:
         return None
-    return dict(zip(table["sample_id"], table["corruption"], strict=True))
+    return dict(zip(manifest["sample_id"], manifest["corruption"], strict=True))
 
 
 def read_strings(path: Path, separator: str = ",") -> pd.DataFrame:
