@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equipoise.arguments import whole
+from equipoise.arguments import threads, whole
 from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError, one_line
 from equipoise.layout import CELL, PARAMS
 from equipoise.verbs import audit, check, predict, track
@@ -148,8 +148,7 @@ def _add_stage(verb: argparse.ArgumentParser, cell: Sequence[str]) -> None:
         verb.add_argument("--seed", required=True, type=whole(0), help="any whole number from 0")
     if verb.prog.endswith(" extract"):
         verb.add_argument("--part", type=whole(0), help="only this part of extract.parts, from 0")
-    cores = os.cpu_count() or 1
-    verb.add_argument("--threads", type=whole(1), default=cores, help="default: all cores")
+    threads(verb)
     verb.add_argument("--params", type=Path, default=PARAMS, help="default: params.yaml")
     verb.add_argument("--overlay", type=Path, action="append", default=[], help="repeatable")
     verb.add_argument("--settings", help="JSON in place of the parameter file (the workflow's way)")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-from equipoise.arguments import whole
+from equipoise.arguments import threads
 from equipoise.errors import UserError
 from equipoise.layout import PARAMS
 
@@ -15,7 +14,7 @@ from equipoise.layout import PARAMS
 def add(verb: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     verb.add_argument("folder", type=Path, help="a folder with a manifest.csv")
-    verb.add_argument("--threads", type=whole(1), default=os.cpu_count() or 1)
+    threads(verb)
     verb.add_argument("--quick", action="store_true", help="all but what needs decoding")
     verb.set_defaults(action=_check)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-from equipoise.arguments import pair, whole
+from equipoise.arguments import pair, threads, whole
 
 
 def add(verb: argparse.ArgumentParser) -> None:
@@ -38,8 +37,7 @@ def add(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--batch-size", type=whole(1), default=64, help="clips in memory at a time")
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
-    cores = os.cpu_count() or 1
-    verb.add_argument("--threads", type=whole(1), default=cores, help="default: all cores")
+    threads(verb)
     verb.set_defaults(action=_predict)
 
 

@@ -19,7 +19,7 @@ def add(verb: argparse.ArgumentParser) -> None:
     task = tasks.add_parser("serve", help="run PostgreSQL and an MLflow server, until Ctrl-C")
     task.add_argument("--folder", type=Path, help="default: ~/.local/share/equipoise/tracking")
     task.add_argument("--host", default="127.0.0.1", help="0.0.0.0: other machines may connect")
-    task.add_argument("--port", type=whole(1), default=5000)
+    task.add_argument("--port", type=whole(1, 2**16), default=5000)
     task.set_defaults(action=_serve)
 
     task = tasks.add_parser("import", help="bring in runs that were logged without a server")
