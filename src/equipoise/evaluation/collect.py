@@ -180,9 +180,11 @@ def _samples(features: Mapping[str, Path]) -> list[dict[str, Any]]:
 def _audit(path: Path) -> dict[str, Any]:
     from equipoise.audit import show
 
-    found = _optional_json(path)
+    if not path.exists():
+        return {}
+    found: dict[str, Any] = read_json(path)
     try:
-        _ = path.exists() and (found["samples"], list(show.lines(found)))  # as the report will
+        _ = found["samples"], list(show.lines(found))  # the report will do the same
     except UserError:
         raise
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
