@@ -12,6 +12,9 @@ from equipoise import cli, registry
     [
         ["extract", "--dataset", "keypad", "--threads", "0"],
         ["check", ".", "--threads", "-1"],
+        ["gap", "--dataset", "keypad", "--seed", "0", "--threads", "100000000000"],
+        ["predict", "--model", ".", ".", "--threads", "5000"],
+        ["track", "serve", "--port", "70000"],
         ["train", "--dataset", "keypad", "--method", "joint", "--seed", "-1"],
         ["gap", "--dataset", "keypad", "--seed", "0.5"],
     ],

@@ -1,11 +1,14 @@
 """Nothing half-written keeps a final name."""
 
 import json
+import os
+import pickle
 from pathlib import Path
 
 import pytest
 
-from equipoise import files
+from equipoise import files, params
+from equipoise.errors import UserError
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -43,3 +46,61 @@ def test_csv_keeps_every_digit(tmp_path: Path) -> None:
 def test_digest_does_not_depend_on_order() -> None:
     assert files.digest({"a": 1, "b": [2.0]}) == files.digest({"b": [2.0], "a": 1})
     assert files.digest({"a": 1}) != files.digest({"a": 2})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "not JSON"),
+        (b"\xff{}", "not JSON"),
+        (b"[" * 3000, "not JSON"),
+        (b"[1]", "holds no dict"),
+        (b"{}", "has no 'samples'"),
+        (b'{"samples": {}}', "has no 'train'"),
+    ],
+)
+def test_a_record_that_is_not_what_it_was_is_named(
+    content: bytes, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "record.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"^{path}: {said}.*; make it again$"):
+        print(files.read_json(path, "make it again")["samples"]["train"])
+
+
+def test_a_record_is_the_table_that_was_written(tmp_path: Path) -> None:
+    value = {"a": {"b": [1, {"c": None}]}}
+    files.write_json(tmp_path / "r.json", value)
+    found = files.read_json(tmp_path / "r.json", "")
+    assert found == value and pickle.loads(pickle.dumps(found)) == value
+    assert json.loads(json.dumps(found)) == value and found.get("d", 4) == 4 and "d" not in found
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"id,side\na,\xe9\n", "not UTF-8 text"),
+        (b"id,side\na," + b"x" * 200_000, "not a table"),
+        (b"name,side\na,b\n", "has no column 'id'"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_named(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"^{path}: {said}"):
+        files.read_pairs(path, "id", "side")
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    """A named pipe that nobody writes into would be waited for, for ever."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    for read in (
+        lambda: files.read_json(path, ""),
+        lambda: files.read_pairs(path, "a", "b"),
+        lambda: files.read_sha256(path),
+        lambda: params.read_yaml(path),
+        lambda: params.read_yaml(Path("/dev/zero")),
+    ):
+        with pytest.raises(UserError, match=r"named pipe or device, not a file"):
+            read()

@@ -7,6 +7,7 @@ are done, ``python tests/test_surface.py`` writes the list anew.
 import argparse
 import dataclasses
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,9 +21,9 @@ from equipoise.modalities.feed import Feed
 LIST = Path(__file__).with_name("surface.txt")
 #: Where a new one belongs, by the first word of its line.
 BELONGS = {
-    "verb": "src/equipoise/cli.py, the table in README.md, tests/test_full_disk.py (both lists), "
-    "CHANGELOG.md",
-    "option": "src/equipoise/cli.py with a help text; the page in docs/ of its verb; CHANGELOG.md",
+    "verb": "src/equipoise/cli.py, src/equipoise/verbs/ if it has arguments of its own, the table "
+    "in README.md, tests/test_full_disk.py (both lists), CHANGELOG.md",
+    "option": "where its verb is, with a help text; the page in docs/ of its verb; CHANGELOG.md",
     "parameter": "src/equipoise/params/ with a docstring, params.yaml with its default, "
     "workflow/schemas/params.schema.json (equipoise params schema), dvc.yaml, CHANGELOG.md; "
     "parameters of one kind or method belong into its own folder, not here",
@@ -38,7 +39,8 @@ BELONGS = {
 def surface() -> list[str]:
     """Every line of the list, sorted."""
     parser = cli._parser()
-    return sorted({*_verbs(parser, ""), *_parameters(params.Params, ""), *_hooks(), *_files()})
+    found = {*_verbs(parser, ""), *_parameters(params.Params, ""), *_hooks(), *_files()}
+    return sorted(found | set(_variables()))
 
 
 def _verbs(parser: argparse.ArgumentParser, before: str) -> Iterator[str]:
@@ -86,6 +88,15 @@ def _files() -> Iterator[str]:
             yield f"file {path}"
 
 
+def _variables() -> Iterator[str]:
+    """Yield the environment variables of our own that the program or the workflow names."""
+    root = LIST.parents[1]
+    for path in [root / "Snakefile", *(root / "src").rglob("*"), *(root / "workflow").rglob("*")]:
+        if path.is_file() and path.suffix != ".pyc":
+            text = path.read_text(encoding="utf-8", errors="replace")
+            yield from (f"variable {name}" for name in re.findall(r"\bEQUIPOISE_[A-Z_]+\b", text))
+
+
 def test_the_surface_is_as_listed() -> None:
     listed = set(LIST.read_text(encoding="utf-8").splitlines())
     found = set(surface())
@@ -96,7 +107,7 @@ def test_the_surface_is_as_listed() -> None:
 
 
 def test_every_kind_of_line_says_where_it_belongs() -> None:
-    assert {line.split()[0] for line in surface()} <= BELONGS.keys()
+    assert {line.split()[0] for line in surface()} == BELONGS.keys()
 
 
 if __name__ == "__main__":

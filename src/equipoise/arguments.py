@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
+
+MOST_THREADS = 4096
+"""More than any machine has; far more cannot be started, or overflow in torch."""
+
+
+def threads(verb: argparse.ArgumentParser) -> None:
+    """Add ``--threads``."""
+    cores = min(os.cpu_count() or 1, MOST_THREADS)
+    kind = whole(1, MOST_THREADS + 1)
+    verb.add_argument("--threads", type=kind, default=cores, help="default: all cores")
 
 
 def whole(least: int, below: int = 2**63) -> Callable[[str], int]:

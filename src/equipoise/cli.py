@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equipoise.arguments import pair, whole
-from equipoise.audit import verb as audit_verb
+from equipoise.arguments import threads, whole
 from equipoise.errors import INTERRUPTED, TRY_AGAIN, ProcessError, Stopped, UserError, one_line
-from equipoise.layout import CELL
+from equipoise.layout import CELL, PARAMS
+from equipoise.verbs import audit, check, predict, track
 
 if TYPE_CHECKING:
     from equipoise.params import Params, Runtime
-
-PARAMS = Path("params.yaml")
 
 STAGE_HELP = {
     "download": "fetch or make the raw media of a data set, with a manifest and checksums",
@@ -93,15 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for stage, cell in CELL.items():
         _add_stage(verbs.add_parser(stage, help=STAGE_HELP[stage]), cell)
-    audit_verb.add(verbs.choices["audit"])
+    audit.add(verbs.choices["audit"])
 
-    verb = verbs.add_parser("check", help="say what is wrong with a folder of your own data")
-    verb.add_argument("folder", type=Path, help="a folder with a manifest.csv")
-    verb.add_argument("--threads", type=whole(1), default=os.cpu_count() or 1)
-    verb.add_argument("--quick", action="store_true", help="all but what needs decoding")
-    verb.set_defaults(action=_check)
+    check.add(verbs.add_parser("check", help="say what is wrong with a folder of your own data"))
 
-    _add_predict(verbs.add_parser("predict", help="predict media files with a trained model"))
+    predict.add(verbs.add_parser("predict", help="predict media files with a trained model"))
     _add_verify(verbs.add_parser("verify", help="find damage in workspace, DVC cache and remote"))
 
     verb = verbs.add_parser("show", help="print the result table and where the report is")
@@ -131,41 +125,8 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("dataset", help="a data set whose stages extract and split have run")
     verb.set_defaults(action=_card)
 
-    _add_track(verbs.add_parser("track", help="MLflow: serve, import runs, create the store"))
+    track.add(verbs.add_parser("track", help="MLflow: serve, import runs, create the store"))
     return parser
-
-
-def _add_predict(verb: argparse.ArgumentParser) -> None:
-    verb.description = (
-        "Predict new media with a trained model; docs/predict.md explains input and output. "
-        "Exit status: 0 all predicted, 1 some could not be (see their error), 2 nothing done."
-    )
-    verb.add_argument(
-        "paths",
-        metavar="PATH",
-        type=Path,
-        nargs="*",
-        help="a file, a folder of them, or a manifest.csv (where each modality has a file)",
-    )
-    folder = "the folder of model.json and model.safetensors, wherever it is"
-    verb.add_argument("--model", metavar="MODEL_DIR", type=Path, required=True, help=folder)
-    verb.add_argument(
-        "--set",
-        metavar="MODALITY=VALUE",
-        type=pair,
-        action="append",
-        default=[],
-        help="a text or file that goes with every PATH (without PATH: the sample); repeatable",
-    )
-    verb.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
-    verb.add_argument(
-        "--format", choices=["csv", "json"], help="default: as FILE is called, or csv"
-    )
-    verb.add_argument("--batch-size", type=whole(1), default=64, help="clips in memory at a time")
-    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
-    cores = os.cpu_count() or 1
-    verb.add_argument("--threads", type=whole(1), default=cores, help="default: all cores")
-    verb.set_defaults(action=_predict)
 
 
 def _add_verify(verb: argparse.ArgumentParser) -> None:
@@ -175,24 +136,6 @@ def _add_verify(verb: argparse.ArgumentParser) -> None:
         "--remote", nargs="?", const="", metavar="NAME", help="a DVC remote too; default: DVC's own"
     )
     verb.set_defaults(action=_verify)
-
-
-def _add_track(verb: argparse.ArgumentParser) -> None:
-    tasks = verb.add_subparsers(dest="task", required=True, metavar="TASK")
-    task = tasks.add_parser("init", help="create the local MLflow store")
-    task.set_defaults(action=_track_init)
-
-    task = tasks.add_parser("serve", help="run PostgreSQL and an MLflow server, until Ctrl-C")
-    task.add_argument("--folder", type=Path, help="default: ~/.local/share/equipoise/tracking")
-    task.add_argument("--host", default="127.0.0.1", help="0.0.0.0: other machines may connect")
-    task.add_argument("--port", type=whole(1), default=5000)
-    task.set_defaults(action=_track_serve)
-
-    task = tasks.add_parser("import", help="bring in runs that were logged without a server")
-    task.add_argument("folder", type=Path, nargs="?", help="default: state/tracking")
-    task.add_argument("--killed", action="store_true", help="also runs that never ended")
-    task.add_argument("--remove", action="store_true", help="delete what is in the store")
-    task.set_defaults(action=_track_import)
 
 
 def _add_stage(verb: argparse.ArgumentParser, cell: Sequence[str]) -> None:
@@ -205,8 +148,7 @@ def _add_stage(verb: argparse.ArgumentParser, cell: Sequence[str]) -> None:
         verb.add_argument("--seed", required=True, type=whole(0), help="any whole number from 0")
     if verb.prog.endswith(" extract"):
         verb.add_argument("--part", type=whole(0), help="only this part of extract.parts, from 0")
-    cores = os.cpu_count() or 1
-    verb.add_argument("--threads", type=whole(1), default=cores, help="default: all cores")
+    threads(verb)
     verb.add_argument("--params", type=Path, default=PARAMS, help="default: params.yaml")
     verb.add_argument("--overlay", type=Path, action="append", default=[], help="repeatable")
     verb.add_argument("--settings", help="JSON in place of the parameter file (the workflow's way)")
@@ -222,7 +164,7 @@ def _stage(options: argparse.Namespace) -> int:
     if stage == "audit" and bool(options.target) == bool(options.dataset):
         raise UserError("name one thing: a data set or a folder, or --dataset NAME (the stage)")
     if getattr(options, "target", None):
-        audit_verb.say(options)
+        audit.say(options)
         return 0
     dataset, method = getattr(options, "dataset", ""), getattr(options, "method", "")
     if options.settings is None:
@@ -261,51 +203,6 @@ def _runtime(options: argparse.Namespace) -> Runtime:
         return params.Runtime()
     section = params.read_yaml(options.params).get("runtime", {})
     return params.parse(params.Runtime, section, f"{options.params}: runtime")
-
-
-def _check(options: argparse.Namespace) -> None:
-    from equipoise.data import proposal
-    from equipoise.data.check import check
-
-    told = proposal.told(options.folder, PARAMS)
-    if told is None:
-        tables, split = proposal.propose(options.folder), None
-        sys.stdout.write(f"proposed, for lack of an entry in {PARAMS}:\n{proposal.as_yaml(tables)}")
-    else:
-        tables, split = told
-        sys.stdout.write(f"modalities of {PARAMS}: {', '.join(tables)}\n")
-    found = check(options.folder, tables, options.threads, split, options.quick)
-    for line in (*(f"note: {note}" for note in found.notes), *found.problems):
-        sys.stdout.write(f"{line}\n")
-    if found.problems:
-        count = len(found.problems)
-        raise UserError(f"{options.folder}: {count} problem(s), listed above; mend them")
-    looked = "nothing was decoded (--quick)" if options.quick else "every sample was read"
-    sys.stdout.write(f"{options.folder}: no problem found; {looked}\n")
-
-
-def _predict(options: argparse.Namespace) -> int:
-    from equipoise import places
-    from equipoise.console import log
-    from equipoise.prediction import output, predict
-
-    style = output.format_of(options.output, options.format)
-    predictions = predict(
-        options.model,
-        options.paths,
-        options.device,
-        options.batch_size,
-        options.threads,
-        dict(options.set),
-    )
-    if options.output is not None:
-        sources = (source for clip in predictions.clips for source in clip.sources.values())
-        used = {source for source in sources if isinstance(source, Path)}
-        places.expect_output(options.output, [options.model, *options.paths, *sorted(used)])
-    failed = output.write(predictions, options.output, style)
-    if failed:
-        log.error("%d of %d clips not predicted; see their error", failed, len(predictions))
-    return 1 if failed else 0
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -359,40 +256,6 @@ def _card(options: argparse.Namespace) -> None:
     from equipoise.data import croissant
 
     sys.stdout.write(f"{croissant.write(options.dataset)}\n")
-
-
-def _track_init(options: argparse.Namespace) -> None:
-    from equipoise import tracking
-
-    tracking.init_store()
-
-
-def _track_serve(options: argparse.Namespace) -> None:
-    from equipoise.tracking import server
-
-    def announce(uri: str) -> None:
-        sys.stdout.write(f"export MLFLOW_TRACKING_URI={uri}\n")
-        sys.stdout.flush()
-
-    folder = options.folder or server.default_folder()
-    server.serve(folder, options.host, options.port, announce)
-
-
-def _track_import(options: argparse.Namespace) -> None:
-    from equipoise.tracking import bring_in, journal, shown_uri, store_uri
-
-    if not (uri := store_uri()):
-        raise UserError("no store to import into; set MLFLOW_TRACKING_URI")
-    folder = options.folder or journal.FOLDER
-    if options.folder and not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give the state/tracking of a project")
-    counts = bring_in.import_runs(folder, uri, options.killed, options.remove)
-    sys.stdout.write(f"{folder} -> {shown_uri()}\n")
-    for kind, note in bring_in.NOTES.items():
-        if counts[kind] or kind == "imported":
-            sys.stdout.write(f"{counts[kind]:6} {note}\n")
-    if counts["damaged"]:
-        raise UserError(f"{counts['damaged']} journal(s) cannot be read, named above")
 
 
 if __name__ == "__main__":

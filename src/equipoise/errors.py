@@ -17,6 +17,10 @@ class UserError(Exception):
     """
 
 
+class UnreadableError(UserError, ValueError):
+    """A file is not what it should be: its text, its table, or a key of it."""
+
+
 class DivergedError(UserError):
     """The loss became NaN or infinite: a hyper-parameter search goes on with the next trial."""
 

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.errors import StorageError, UserError, one_line
+from equipoise.errors import StorageError, UnreadableError, UserError, one_line
+
+_RESTORE = "restore it, or delete it and run its stage again"
 
 
 @contextlib.contextmanager
@@ -142,23 +144,79 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def read_json(path: Path, otherwise: str) -> Any:
+def regular(path: Path) -> Path:
+    """Return a path that is a file or nothing: a pipe would be waited for, a device has no end.
+
+    Raises:
+        UnreadableError: It is something else.
+    """
+    if path.exists() and not path.is_file():
+        raise UnreadableError(f"{path}: a folder, named pipe or device, not a file; name a file")
+    return path
+
+
+@contextlib.contextmanager
+def reading(path: Path, otherwise: str = _RESTORE) -> Iterator[None]:
+    """Let an error of the block say which table could not be read.
+
+    Args:
+        path: A file of text.
+        otherwise: What to do then, for the message.
+
+    Raises:
+        UnreadableError: It is no file, not UTF-8, not CSV, or a column is not there.
+    """
+    regular(Path(path))
+    try:
+        yield
+    except UnicodeError as error:
+        raise UnreadableError(f"{path}: not UTF-8 text ({error}); {otherwise}") from None
+    except csv.Error as error:
+        raise UnreadableError(f"{path}: not a table ({error}); {otherwise}") from None
+    except KeyError as error:
+        raise UnreadableError(f"{path}: has no column {error}; {otherwise}") from None
+
+
+class _Table(dict[str, Any]):
+    """A table of a JSON file: a key that is not there is a fault of the file, which it names."""
+
+    where: Path
+    otherwise: str
+
+    def __missing__(self, key: str) -> Any:
+        raise UnreadableError(f"{self.where}: has no {key!r}; {self.otherwise}")
+
+
+def read_json(path: Path, otherwise: str, kind: type = dict) -> Any:
     """Read a JSON file.
 
     Args:
         path: The file.
         otherwise: What to do where it cannot be read, for the message.
+        kind: What it must hold: a table or a list.
+
+    Returns:
+        Its tables raise UnreadableError for a key that is not there.
 
     Raises:
-        UserError: No such file, or not JSON.
+        UserError: No such file, not JSON, or JSON of something else.
     """
+
+    def table(pairs: dict[str, Any]) -> _Table:
+        found = _Table(pairs)
+        found.where, found.otherwise = path, otherwise
+        return found
+
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(regular(path).read_text(encoding="utf-8"), object_hook=table)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; {otherwise}") from None
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not JSON ({reason}); {otherwise}") from None
+        raise UnreadableError(f"{path}: not JSON ({reason}); {otherwise}") from None
+    if not isinstance(value, kind):
+        raise UnreadableError(f"{path}: holds no {kind.__name__}; {otherwise}")
+    return value
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -171,7 +229,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Mapping[str, Any
 
 def read_pairs(path: Path, key: str, value: str) -> dict[str, str]:
     """Read two columns of a table that :func:`write_csv` wrote: one to the other, as text."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with reading(path), path.open(newline="", encoding="utf-8") as file:
         return {row[key]: row[value] for row in csv.DictReader(file)}
 
 
@@ -188,7 +246,7 @@ def read_sha256(path: Path) -> dict[str, str]:
 
 def sha256_lines(path: Path) -> Iterator[tuple[str, str]]:
     """Yield path and checksum of each line of such a list, which may be long."""
-    with Path(path).open(encoding="utf-8") as file:
+    with reading(path), Path(path).open(encoding="utf-8") as file:
         for line in file:
             checksum, _, name = line.rstrip("\n").partition("  ")
             yield name, checksum

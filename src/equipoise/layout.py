@@ -8,6 +8,9 @@ folder (the current directory).
 from collections.abc import Callable
 from pathlib import Path
 
+#: The one configuration.
+PARAMS = Path("params.yaml")
+
 #: The stages in order, each with the wildcards that name one of its jobs.
 CELL = {
     "download": ("dataset",),

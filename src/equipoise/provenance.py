@@ -74,7 +74,7 @@ def data_hash(dataset: str) -> str:
         try:
             record = json.loads(layout.features(dataset)["record"].read_text(encoding="utf-8"))
             parts = [str(record["manifest_sha256"]), str(record["media_sha256"])]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return ""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +16,10 @@ Positive = Annotated[int, Field(ge=1, lt=2**31)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """What NumPy and torch take; a checkpoint keeps it in 64 bits."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+#: Of a wrong value, enough to find it: a few lines of YAML can stand for gigabytes.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
 
 #: Tables that an overlay replaces as a whole; every other table is merged key by key.
 REPLACED = ("datasets", "methods.from_scratch", "methods.from_warmup", "methods.with_teacher")
@@ -80,7 +85,7 @@ def explain(kind: type[BaseModel], error: ValidationError) -> str:
         return f"{key}: unknown key{nearest(str(last), _fields(kind, path))}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] not in ("value_error", "json_invalid"):
-        message += f" (got {first['input']!r})"
+        message += f" (got {_SHORT.repr(first['input'])})"
     return f"{key}: {message}" if key else message
 
 

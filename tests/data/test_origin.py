@@ -84,3 +84,14 @@ def test_a_clip_that_just_changed_is_not_noted(mine):
 def test_without_a_folder_there_is_nothing_to_compare():
     assert origin.digest("keypad", {"clips": 3}) == ""
     assert origin.changes("keypad", {"clips": 3}) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"a,b\n1\n", b"sample_id\n"])
+@pytest.mark.parametrize("name", ["manifest", "checksums"])
+def test_damaged_files_of_the_project_do_not_stop_the_comparison(mine, name, content):
+    """Of an empty manifest, ``equipoise verify`` said StopIteration."""
+    layout.raw("own")[name].write_bytes(content)
+    found = [str(path) for path, _ in origin.changes("own", DOWNLOAD)]
+    assert found in ([], ["data/raw/own/manifest.csv"])
+    mine.rename(mine.with_name("away"))
+    assert origin.digest("own", DOWNLOAD)

@@ -62,6 +62,11 @@ def test_a_named_pipe_is_refused_and_not_waited_for(trained, tmp_path, capsys):
     os.mkfifo(tmp_path / "clip.mp4")
     assert cli.main(["predict", "--model", str(trained.model), str(tmp_path / "clip.mp4")]) == 1
     assert "a named pipe, not a file" in capsys.readouterr().out
+    model = shutil.copytree(trained.model, tmp_path / "model")
+    (model / "model.json").unlink()
+    os.mkfifo(model / "model.json")
+    assert cli.main(["predict", "--model", str(model), str(trained.model)]) == 2
+    assert "model.json: a folder, named pipe or device, not a file" in capsys.readouterr().err
     os.mkfifo(tmp_path / "manifest.csv")
     command = ["predict", "--model", str(trained.model), str(tmp_path / "manifest.csv")]
     assert cli.main(command) == 2

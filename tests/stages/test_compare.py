@@ -6,7 +6,7 @@ import pytest
 from made_up_results import Grid
 from scipy import stats
 
-from equipoise import cli, layout
+from equipoise import cli, files, layout
 from equipoise.errors import UserError
 from equipoise.evaluation.comparison import LEADING
 from equipoise.stages import compare
@@ -179,6 +179,52 @@ def test_a_table_that_was_cut_is_refused_with_its_rows(name):
     path.write_text("".join(lines[:-1]))
     said = rf"^{path}: not the file that .* \({len(lines) - 2} rows, there were {len(lines) - 1}\)"
     with pytest.raises(UserError, match=said):
+        compare.run(Job("compare"), grid.settings())
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b"null", b"", b'{"x": [}', b"\xff"])
+@pytest.mark.parametrize("name", ["metrics", "model", "fit", "chosen", "extract", "split", "audit"])
+def test_a_record_of_another_shape_is_one_line(name, content):
+    grid = Grid(methods=("joint", "gmm"), seeds=(0,), tests=31, trials=3)
+    made_up.write(grid)
+    path = {
+        "metrics": layout.evaluate("keypad", "joint", "0")["metrics"],
+        "model": layout.train("keypad", "joint", "0")["model"],
+        "fit": layout.gap("keypad", "0")["fit"],
+        "chosen": layout.search("keypad", "joint")["chosen"],
+        "extract": layout.features("keypad")["record"],
+        "split": layout.split("keypad")["record"],
+        "audit": layout.audit("keypad")["audit"],
+    }[name]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"^{path}: [^\n]*$"):
+        compare.run(Job("compare"), grid.settings())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"leaks": 3.0}, {"leaks": ["x"]}, {"rejects": None}, {"label_words": [{"modality": []}]}],
+)
+def test_findings_of_another_shape_are_one_line(change):
+    grid = Grid(methods=("joint",), seeds=(0,), tests=31)
+    made_up.write(grid)
+    kinds = ("leaks", "contradictions", "cut", "constant", "label_words", "raters")
+    found = {"samples": {"train": 1}, "rejects": {"samples": 0}} | {kind: [] for kind in kinds}
+    path = layout.audit("keypad")["audit"]
+    files.write_json(path, found)
+    compare.run(Job("compare"), grid.settings())
+    files.write_json(path, found | change)
+    with pytest.raises(UserError, match=rf"^{path}: [^\n]*; [^\n]*stage again$"):
+        compare.run(Job("compare"), grid.settings())
+
+
+def test_drawn_samples_are_those_of_the_record():
+    grid = Grid(methods=("joint",), seeds=(0,), tests=31)
+    made_up.write(grid)
+    features = layout.features("keypad")
+    features["samples"].write_text('[{"sample_id": "a", "label": null, "modalities": null}]')
+    with pytest.raises(UserError, match=rf"{features['samples']}|{features['record']}"):
         compare.run(Job("compare"), grid.settings())
 
 

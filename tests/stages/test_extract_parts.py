@@ -1,15 +1,10 @@
 """Stage extract in parts: the same bytes, and a killed part costs one shard."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from test_extract_split import damage, make, rejects, results, settings
+from test_extract_split import damage, kill_after_a_shard, make, rejects, results, settings
 
 from equipoise import cli, layout
 from equipoise.errors import UserError
@@ -121,25 +116,10 @@ def test_too_many_rejects_in_one_part(raw):
         extract.run(WHOLE, parted(3))
 
 
-KILLED = """
-import sys
-sys.path.insert(0, {tests!r})
-from test_extract_parts import extract, part, parted
-extract.run(part(0), parted(2))
-"""
-
-
 def test_a_killed_part_costs_one_shard(raw, made):
     extract.run(WHOLE, SETTINGS)
     whole, made[:] = results(), []
-    command = [sys.executable, "-c", KILLED.format(tests=str(Path(__file__).parent))]
-    process = subprocess.Popen(command, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while not list(Path("state").glob("extract/toy/*/000000.npz")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    kill_after_a_shard("test_extract_parts", "part(0), parted(2)")
     before = {path.name for path in Path("state").glob("extract/toy/*/0*.npz")}
     assert "000000.npz" in before
     extract.run(part(0), parted(2))

@@ -240,13 +240,25 @@ def test_state_of_other_settings_or_media_is_not_used(raw):
     assert rejects() == []
 
 
-KILLED = """
-import os, signal, sys
-sys.path.insert(0, {tests!r})
-from test_extract_split import JOB, SETTINGS
-from equipoise.stages import extract
-extract.run(JOB, SETTINGS)
-"""
+def kill_after_a_shard(module, arguments):
+    """Run stage extract in a process of its own; end it and its children after the first shard.
+
+    Args:
+        module: A test module of this folder, which knows the names in ``arguments``.
+        arguments: Of ``extract.run``, as Python.
+    """
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"from {module} import *\n"
+        f"extract.run({arguments})\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list(Path("state").glob("extract/toy/*/000000.npz")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def test_killed_and_resumed_equals_a_clean_run(raw):
@@ -254,14 +266,7 @@ def test_killed_and_resumed_equals_a_clean_run(raw):
     clean = results()
     for path in layout.features("toy").values():
         path.unlink()
-    command = [sys.executable, "-c", KILLED.format(tests=str(Path(__file__).parent))]
-    process = subprocess.Popen(command, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while not list(Path("state").glob("extract/toy/*/000000.npz")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    kill_after_a_shard("test_extract_split", "JOB, SETTINGS")
     assert not layout.features("toy")["features"].exists()
     before = list(Path("state").glob("extract/toy/*/*.npz"))
     assert before

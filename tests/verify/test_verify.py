@@ -148,6 +148,18 @@ def test_without_dvc_tables_are_compared_with_the_records_beside_them(project, r
     assert line.startswith(f"{table}: not as in {record}; mend: rm -r {record.parent} && snakemake")
 
 
+@pytest.mark.parametrize(
+    "content", ["[]", "null", "", '{"files": []}', '{"files": {"a": 1}}', "[" * 3000]
+)
+@pytest.mark.parametrize("record", [CARD, Path("results/evaluate/toy/joint/seed0/metrics.json")])
+def test_without_dvc_a_record_of_another_shape_is_named(project, record, content):
+    """A list in place of a table was a traceback."""
+    shutil.rmtree(".dvc")
+    small_project.write(record, content)
+    (line,) = (line for line in project.problems() if line.startswith(f"{record}: "))
+    assert "cannot be read" in line
+
+
 def test_a_damaged_card_is_blamed_and_not_its_weights(project):
     content = CARD.read_text()
     CARD.write_text(content.replace(content[-5:-2], "fff"))

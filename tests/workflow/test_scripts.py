@@ -174,3 +174,24 @@ def test_a_copy_made_by_dvc_exp_uses_the_environment_and_the_store_of_the_projec
     place = str(copy.parents[1])
     assert told() == [place, f"{home}/.venv/bin/snakemake", f"sqlite:///{home}/mlflow.db"]
     assert told(MLFLOW_TRACKING_URI="")[2] == "", "switched off stays off"
+
+
+@pytest.mark.parametrize("script", ["origin.py", "code_files.py"])
+def test_what_is_wrong_with_the_parameters_is_one_line_in_dvc_too(script, tmp_path):
+    """Stages of dvc.yaml that are no verbs of equipoise."""
+    folder = tmp_path / "workflow/scripts"
+    folder.mkdir(parents=True)
+    for name in ("origin.py", "code_files.py"):
+        shutil.copy(ROOT / "workflow/scripts" / name, folder)
+    text = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("epochs:", "epoch:"))
+    done = subprocess.run(
+        [sys.executable, folder / script],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1 and line.startswith("error: params.yaml: ")
+    assert "did you mean 'epochs'?" in line

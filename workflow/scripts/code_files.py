@@ -213,4 +213,7 @@ def write_lists(parameters: params.Params) -> None:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    write_lists(params.load())
+    try:
+        write_lists(params.load())
+    except UserError as error:
+        sys.exit(f"error: {error}")

@@ -6,12 +6,14 @@ the same digest among the params of the rule.)
 """
 
 import os
+import sys
 from pathlib import Path
 
 from code_files import ROOT
 
 from equipoise import files, params
 from equipoise.data import origin
+from equipoise.errors import UserError
 
 FOLDER = Path("data/origin")
 
@@ -26,4 +28,7 @@ def write_origins(parameters: params.Params) -> None:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    write_origins(params.load())
+    try:
+        write_origins(params.load())
+    except UserError as error:
+        sys.exit(f"error: {error}")

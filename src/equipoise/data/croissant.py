@@ -145,7 +145,7 @@ def _inline(name: str, kinds: Mapping[str, str], rows: list[dict[str, Any]]) -> 
 
 def header(path: Path) -> list[str]:
     """Return the names of the columns of a CSV file."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with files.reading(path), path.open(newline="", encoding="utf-8-sig") as file:
         return next(csv.reader(file), [])
 
 

@@ -79,7 +79,7 @@ def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Return the header and the rows of a manifest as they stand there."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file)
-        header = [name.strip() for name in next(reader)]
+        header = [name.strip() for name in next(reader, [])]
         return header, [dict(zip(header, cells, strict=True)) for cells in reader if cells]
 
 

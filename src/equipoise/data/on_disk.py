@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -51,5 +50,5 @@ def audited(dataset: str) -> dict[str, Any] | None:
     path = AUDIT / f"{dataset}.json"
     if not path.is_file():
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = files.read_json(path, "run stage audit again")
     return {key: len(value) if isinstance(value, list) else value for key, value in found.items()}

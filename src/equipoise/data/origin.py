@@ -80,7 +80,7 @@ def _recorded(dataset: str) -> str:
     try:
         header, rows = folders.read_table(raw["manifest"])
         return files.digest([header, rows, files.read_sha256(raw["checksums"])])
-    except (OSError, ValueError, csv.Error, StopIteration):
+    except (OSError, ValueError, csv.Error):
         return _MISSING
 
 
@@ -104,7 +104,7 @@ def _checksums(dataset: str, media: Mapping[str, Path]) -> dict[str, str]:
 def _read(notes: Path) -> dict[str, list[Any]]:
     try:
         noted = dict(json.loads(notes.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
     return {k: v for k, v in noted.items() if isinstance(v, list) and len(v) == 2}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,29 +99,29 @@ def collect(dataset: str, methods: Sequence[str], seeds: Sequence[int]) -> Datas
     warm = any(from_warmup(run) for by_seed in runs.values() for run in by_seed.values())
     gaps, missing = _gaps(dataset, sorted(seeds)) if warm else ({}, [])
     features, split = layout.features(dataset), layout.split(dataset)
+    manifest = read_strings(layout.raw(dataset)["manifest"])
     return DatasetResults(
         dataset=dataset,
         runs=runs,
         searches={key: _trials(dataset, key) for key in methods},
         gaps=gaps,
         missing_gaps=missing,
-        corruption=read_corruption(layout.raw(dataset)["manifest"]),
-        manifest=read_strings(layout.raw(dataset)["manifest"]),
+        corruption=corruption_of(manifest),
+        manifest=manifest,
         extract=_optional_json(features["record"]),
-        samples=read_json(features["samples"]) if features["samples"].exists() else [],
+        samples=_samples(features) if features["samples"].exists() else [],
         split=_optional_json(split["record"]),
         subsets=_subset_counts(_vouched(split["split"], split["record"], **_AS_TEXT)),
         rejects=_vouched(features["rejects"], features["record"], **_AS_TEXT),
-        audit=_optional_json(layout.audit(dataset)["audit"]),
+        audit=_audit(layout.audit(dataset)["audit"]),
     )
 
 
-def read_corruption(manifest: Path) -> dict[str, str] | None:
+def corruption_of(manifest: pd.DataFrame) -> dict[str, str] | None:
     """Return sample id to ``corruption`` of a manifest, or None when it has no such column."""
-    table = read_strings(manifest)
-    if "corruption" not in table.columns:
+    if "corruption" not in manifest.columns:
         return None
-    return dict(zip(table["sample_id"], table["corruption"], strict=True))
+    return dict(zip(manifest["sample_id"], manifest["corruption"], strict=True))
 
 
 def read_strings(path: Path, separator: str = ",") -> pd.DataFrame:
@@ -133,15 +133,15 @@ def read_strings(path: Path, separator: str = ",") -> pd.DataFrame:
     return _read_csv(path, **_AS_TEXT, sep=separator)
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def read_json(path: Path, kind: type = dict) -> Any:
+    """Read a JSON file that holds a table, or a ``kind``.
 
     Raises:
         UserError: No such file, or not JSON.
     """
     if not path.exists():
         raise _missing(path)
-    return files.read_json(path, "delete it and run its stage again")
+    return files.read_json(path, "delete it and run its stage again", kind)
 
 
 def _missing(path: Path) -> UserError:
@@ -149,7 +149,7 @@ def _missing(path: Path) -> UserError:
 
 
 def _optional_json(path: Path) -> dict[str, Any]:
-    return dict(read_json(path)) if path.exists() else {}
+    return read_json(path) if path.exists() else {}
 
 
 def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
@@ -169,6 +169,29 @@ def _vouched(path: Path, voucher: Path, **options: Any) -> pd.DataFrame:
     """Read a table that is as the record beside it says."""
     vouch.expect(path, _optional_json(voucher), voucher)
     return _read_csv(path, **options)
+
+
+def _samples(features: Mapping[str, Path]) -> list[dict[str, Any]]:
+    vouch.expect(features["samples"], _optional_json(features["record"]), features["record"])
+    samples: list[dict[str, Any]] = read_json(features["samples"], list)
+    return samples
+
+
+def _audit(path: Path) -> dict[str, Any]:
+    from equipoise.audit import show
+
+    if not path.exists():
+        return {}
+    found: dict[str, Any] = read_json(path)
+    try:
+        _ = found["samples"], list(show.lines(found))  # the report will do the same
+    except UserError:
+        raise
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise UserError(
+            f"{path}: not what stage audit writes ({error}); run that stage again"
+        ) from None
+    return found
 
 
 def _run(dataset: str, key: str, seed: int) -> Run:

@@ -1,7 +1,6 @@
 """The files of stage gap: written by it, read by the methods that continue from the warm-up."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +84,11 @@ def read_gap(paths: Mapping[str, Path], sample_ids: Sequence[str], settings: Gap
     """
     again = "run stage gap again"
     try:
-        record = json.loads(paths["fit"].read_text(encoding="utf-8"))
-        with paths["subset"].open(newline="", encoding="utf-8") as file:
+        record = files.read_json(paths["fit"], again)
+        with (
+            files.reading(paths["subset"], again),
+            paths["subset"].open(newline="", encoding="utf-8") as file,
+        ):
             chosen = [row["sample_id"] for row in csv.DictReader(file)]
         vouch.expect(paths["subset"], record, paths["fit"])
         mixture = Mixture(
@@ -104,7 +106,9 @@ def read_gap(paths: Mapping[str, Path], sample_ids: Sequence[str], settings: Gap
         kind = record["scores"], record["signed"], record.get("posterior", "bayes")
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: no such file; {again}") from None
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except UserError:
+        raise
+    except (TypeError, ValueError) as error:
         raise UserError(f"{paths['fit']}: not what stage gap writes ({error!r}); {again}") from None
     position = {sample: row for row, sample in enumerate(sample_ids)}
     if strange := [sample for sample in chosen if sample not in position]:

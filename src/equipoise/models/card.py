@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from equipoise import files
 from equipoise.errors import UserError
 from equipoise.modalities.normalise import Normalisation
 from equipoise.models.weights import Origin
@@ -85,7 +86,7 @@ def read_card(folder: Path) -> ModelCard:
     """
     path = Path(folder) / "model.json"
     try:
-        return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
+        return ModelCard.model_validate_json(files.regular(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; is this the folder of a trained model?") from None
     except OSError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise import files
 from equipoise.errors import UserError
 from equipoise.modalities.base import Input
 from equipoise.modalities.normalise import Normalisation
@@ -129,17 +130,12 @@ def expected(placed: Placed, given: Input, unit: float) -> Normalisation | None:
 
 def _stated(placed: Placed, layout: str) -> tuple[Sequence[float], Sequence[float]]:
     """Return mean and deviation by the table, or by the file that transformers keeps them in."""
-    import json
-
     if layout == "pictures" and placed.row.mean:
         return placed.row.mean, placed.row.std
     path = placed.path.with_name("preprocessor_config.json")
     if not path.is_file():
         return (), ()
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); restore it") from None
+    said = files.read_json(path, "restore it")
     if layout == "pictures":
         return said.get("image_mean") or (), said.get("image_std") or ()
     if layout == "spectrogram" and "mean" in said and "std" in said:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from equipoise import places
 from equipoise.errors import UserError
-from equipoise.files import write_text
+from equipoise.files import regular, write_text
 from equipoise.params.grid import Params
 from equipoise.section import S, explain, overlay
 
@@ -27,11 +27,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     from ruamel.yaml.error import YAMLError
 
     try:
-        value = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
+        value = YAML(typ="safe", pure=True).load(regular(Path(path)).read_text("utf-8"))
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such file; run in the project folder or name another"
         ) from None
+    except UserError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from None
     except (YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits

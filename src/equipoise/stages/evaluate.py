@@ -40,7 +40,8 @@ def run(job: Job, settings: Evaluate) -> None:
     outputs = layout.evaluate(job.dataset, job.method, seed)
     device = pick_device(job.runtime.device)
     make_deterministic(device, job.threads)
-    corruption = collect.read_corruption(layout.raw(job.dataset)["manifest"])
+    manifest = collect.read_strings(layout.raw(job.dataset)["manifest"])
+    corruption = collect.corruption_of(manifest)
     loaded = load_model(layout.train(job.dataset, job.method, seed)["model"].parent)
     with (
         tracking.run(job, settings) as tracked,

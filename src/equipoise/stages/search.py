@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -72,7 +71,7 @@ def _result(job: Job, settings: TrainJob, trial: Changes) -> Result:
         )
         note = trainer.checkpoints.folder.with_suffix(".json")
         if note.exists():
-            return Result(**json.loads(note.read_text(encoding="utf-8")))
+            return Result(**files.read_json(note, "delete it, then run the same command again"))
         try:
             with trainer.stop.catch():
                 kept = trainer.fit().epoch

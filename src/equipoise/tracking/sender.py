@@ -88,7 +88,7 @@ def is_slow(uri: str) -> bool:
     """Whether an earlier job of this run of Snakemake has waited for the store in vain."""
     try:
         noted = json.loads(SLOW.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return bool(noted == {"run": os.environ.get(RUN), "store": files.digest(uri)})
 

@@ -34,7 +34,10 @@ def read_split(path: Path, sample_ids: Sequence[str]) -> dict[str, Indices]:
     rows: dict[str, list[int]] = {subset: [] for subset in SUBSETS}
     again = "run stage split again"
     try:
-        with Path(path).open(newline="", encoding="utf-8") as file:
+        with (
+            files.reading(path, again),
+            Path(path).open(newline="", encoding="utf-8") as file,
+        ):
             for line, record in enumerate(csv.DictReader(file), start=2):
                 sample, subset = record.get("sample_id", ""), record.get("subset", "")
                 if sample not in position:

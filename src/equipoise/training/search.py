@@ -92,9 +92,9 @@ def read_chosen(path: Path) -> Changes:
         UserError: No such file, or not what stage search writes.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = files.read_json(path, "run stage search first")
         return dict(record["train"]), dict(record["options"])
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run stage search first") from None
-    except (ValueError, KeyError, TypeError):
+    except UserError:
+        raise
+    except (ValueError, TypeError):
         raise UserError(f"{path}: not from stage search; delete it and run that again") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from equipoise import params
 from equipoise.data import origin
 from equipoise.errors import UserError
+from equipoise.layout import PARAMS
 from equipoise.parallel import on_all_cores
 from equipoise.verify import counts, mend
 from equipoise.verify.records import Record, Records, collect
@@ -24,8 +25,6 @@ from equipoise.verify.stores import (
     open_remote,
     unreadable,
 )
-
-PARAMS = Path("params.yaml")
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def _against_list(
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with files.reading(path, AGAIN), path.open(newline="", encoding="utf-8-sig") as file:
         yield from csv.DictReader(file)
 
 

@@ -1,6 +1,5 @@
 """What is recorded of each file in the project folder: by DVC, by model cards, by media lists."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -126,8 +125,8 @@ def _of_vouchers(broken: dict[Path, str]) -> Iterator[Record]:
         for voucher in sorted(Path().glob(str(place))):
             try:
                 sums = read(voucher)
-            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-                broken[voucher] = f"cannot be read ({error!r})"
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+                broken[voucher] = f"cannot be read ({error})"
                 continue
             for name, sha256 in sums.items():
                 yield Record(voucher.parent / name, sha256=sha256, voucher=voucher)
@@ -147,7 +146,7 @@ def _of_teachers(broken: Mapping[Path, str]) -> dict[Path, str]:
 
 
 def _card(path: Path) -> dict[str, Any]:
-    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    card: dict[str, Any] = files.read_json(path, "restore it")
     return card
 
 
@@ -158,5 +157,7 @@ def _weights(card: Path) -> dict[str, str]:
 
 def _named(record: Path) -> dict[str, str]:
     """Return the checksums of the files that a record vouches for; none of an older version."""
-    entries = dict(_card(record).get(vouch.KEY, {}))
+    entries = _card(record).get(vouch.KEY, {})
+    if not isinstance(entries, Mapping):
+        raise TypeError(f"{vouch.KEY!r} is no table")
     return {name: str(entry["sha256"]) for name, entry in entries.items()}

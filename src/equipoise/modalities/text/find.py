@@ -109,14 +109,14 @@ def _bare(folder: Path, lower_case: bool | None) -> Tokens:
 def _roles(folder: Path, file: Path) -> dict[str, str]:
     """Return which token is unknown, padding, mask, as the files beside ``tokenizer.json`` say."""
     roles: dict[str, str] = {}
-    own = json.loads(file.read_text(encoding="utf-8"))
+    own = files.read_json(file, "restore it")
     if isinstance(unknown := own["model"].get("unk_token"), str):
         roles["unk_token"] = unknown
     if own.get("padding"):
         roles["pad_token"] = own["padding"]["pad_token"]
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (path := folder / name).is_file():
-            said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            said: dict[str, Any] = files.read_json(path, "restore it")
             for role in ROLES:
                 token = said.get(role)
                 token = token.get("content") if isinstance(token, dict) else token

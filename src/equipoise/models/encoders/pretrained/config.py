@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from equipoise import files
 from equipoise.errors import UserError, nearest
 from equipoise.modalities.base import Input
 from equipoise.models.encoders.pretrained import Options
@@ -117,14 +117,9 @@ def _check_pictures(given: Input, config: Any, known: Architecture, name: str) -
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise UserError(
             f"{path}: no such file; name a folder as save_pretrained of transformers writes it"
-        ) from None
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); restore it") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path}: not a table; restore it")
+        )
+    found: dict[str, Any] = files.read_json(path, "restore it")
     return found

@@ -1,0 +1,1 @@
+"""Verbs with arguments of their own: ``add`` gives them to the parser; light imports only."""
