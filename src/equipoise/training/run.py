@@ -150,9 +150,9 @@ def make_optimizer(
 def _undecorated(kind: type[Kind]) -> type[Kind]:
     """Return an optimiser that does the same without the import of torch's compiler.
 
-    Its methods are decorated for torch.compile, and the decorators import that: a quarter of the CPU
-    time from the start of a job to its first step (``benchmarks/start.py``). No optimiser here is
-    compiled. What a later torch does not decorate is taken as it is.
+    Its methods are decorated for torch.compile, and the decorators import that: a quarter of the
+    CPU time from the start of a job to its first step (docs/decisions/0036-a-job-is-a-process.md).
+    No optimiser here is compiled. What a later torch does not decorate is taken as it is.
     """
     names = ("add_param_group", "state_dict", "load_state_dict", "zero_grad", "step")
     bare: dict[str, Any] = {name: inspect.unwrap(getattr(kind, name)) for name in names}
