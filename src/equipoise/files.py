@@ -186,6 +186,9 @@ def sha256(path: Path | str) -> str:
     try:
         while block := os.read(file, _BLOCK):
             found.update(block)
+    except OSError as error:
+        error.filename = str(path)  # os.read does not say
+        raise
     finally:
         os.close(file)
     return found.hexdigest()

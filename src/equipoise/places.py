@@ -197,6 +197,8 @@ def _links_among(folder: Path, files: set[str]) -> list[Path] | None:
     try:
         with os.scandir(folder) as entries:  # says without another look what is a link
             found = [(entry.path, entry.is_symlink()) for entry in entries if entry.name in files]
+    except PermissionError:  # it may not be listed; what lies there may be read all the same
+        return [] if any(os.path.lexists(folder / name) for name in files) else None
     except (OSError, ValueError):  # a text that is too long for a name, or holds a zero
         return None
     if found or files & {"", ".", ".."}:  # what a path to a folder ends with

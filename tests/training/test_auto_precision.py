@@ -2,6 +2,8 @@
 
 import functools
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from equipoise.models.encoders.conv_spectrogram import network
 from equipoise.params import Train
 from equipoise.training import auto_precision, job
 from equipoise.training.device import in_format
+from equipoise.training.world import World
 
 AUTO = Train(epochs=2, batch_size=16, learning_rate=5e-3, precision="auto")
 
@@ -132,6 +135,26 @@ def test_a_damaged_note_is_one_line(text, tmp_path):
     files.write_text(tmp_path / auto_precision.NAME, text)
     with pytest.raises(UserError, match=rf"^{tmp_path}/precision.json: [^\n]*delete"):
         auto_precision.settled(None, None, AUTO, (0, 1), tmp_path)
+
+
+def test_processes_of_one_job_do_not_wait_for_each_other_s_lock(tmp_path):
+    barrier = threading.Barrier(2, timeout=20)
+
+    class Two(World):
+        def in_turn(self, action):
+            if not self.first:
+                barrier.wait()
+                return action()
+            done = action()
+            barrier.wait()
+            return done
+
+    def settled(rank):
+        return auto_precision.settled(None, None, AUTO, (0, 1), tmp_path, Two(rank, 2))
+
+    files.write_json(tmp_path / auto_precision.NAME, {"precision": "bf16"})
+    with ThreadPoolExecutor(2) as pool:
+        assert {told.precision for told in pool.map(settled, range(2))} == {"bf16"}
 
 
 def test_steps_take_turns_and_the_first_does_not_count(monkeypatch):

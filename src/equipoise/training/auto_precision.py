@@ -60,7 +60,7 @@ def settled(
     world: World | None = None,
     measure: Measure = measured,
 ) -> Train:
-    """Return the settings with a precision other than ``auto``: the one noted, or the fastest.
+    """Return the settings with another precision in place of ``auto``: the noted, or the fastest.
 
     A precision in bf16 that gives wrong numbers (:mod:`equipoise.training.precision`) is not
     measured. Neither weights and statistics nor random numbers change.
@@ -77,22 +77,20 @@ def settled(
     Raises:
         UserError: The note cannot be read.
     """
-    if settings.precision != "auto":
-        return settings
-    note = state / NAME
+    note, lock = state / NAME, state / f".{NAME}.lock"
 
     def noted() -> str:
-        if not note.exists():
-            files.write_json(note, _compare(model, data, settings, epoch, measure))
+        # Of two processes that begin the same training unasked, one measures.
+        with files.alone(lock, "another process measures", wait=True, needed=False):
+            if not note.exists():
+                files.write_json(note, _compare(model, data, settings, epoch, measure))
         found = files.read_json(note, "delete it, and the precision is measured anew")
         chosen = found.get("precision") if isinstance(found, dict) else None
         if chosen not in CANDIDATES:
             raise UserError(f"{note}: names no precision; delete {state} and train again")
         return str(chosen)
 
-    # Of two processes that begin the same training, one measures.
-    with files.alone(state / f".{NAME}.lock", "another process measures", wait=True, needed=False):
-        chosen = (world or World()).in_turn(noted)
+    chosen = (world or World()).in_turn(noted)
     log.info("train.precision: auto is %s (%s)", chosen, note)
     return settings.model_copy(update={"precision": chosen})
 

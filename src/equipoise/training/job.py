@@ -117,9 +117,8 @@ def make_trainer(
     if registry.methods()[name].needs_teacher and start.teacher is None:
         raise UserError(f"method {name!r} reads a trained run; put it in methods.with_teacher")
     method = create(key, options)
-    state = _state(job, settings, store)
-    run = _make_run(job, settings, method, start, last_epoch, store, state)
-    checkpoints = Checkpoints(state, job.runtime.checkpoint_seconds)
+    run = _make_run(job, settings, method, start, last_epoch, store)
+    checkpoints = Checkpoints(_state(job, settings, store), job.runtime.checkpoint_seconds)
     return Trainer(run, method, checkpoints)
 
 
@@ -149,7 +148,6 @@ def _make_run(
     start: Start,
     last_epoch: int,
     store: Inputs,
-    state: Path,
 ) -> Run:
     device = own_device(job.runtime.device)
     make_deterministic(device, job.threads // local_size())
@@ -176,8 +174,9 @@ def _make_run(
     else:
         pretrained.load(model, placed)
     model.to(device)
-    world, first = current(), (job.seed, start.first_epoch)
-    train = settled(model, data, settings.train, first, state, world)
+    world, first, train = current(), (job.seed, start.first_epoch), settings.train
+    if train.precision == "auto":
+        train = settled(model, data, train, first, _state(job, settings, store), world)
     expect_right(in_format(model, train.precision), data, train, first)
     share(model.encoders, world)
     if start.teacher is not None:
