@@ -23,6 +23,7 @@ from torch.nn import functional
 from workload import SIZES, make_method, make_run
 
 from equipoise.methods.base import Batch, head_loss
+from equipoise.training.auto_precision import CANDIDATES
 from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.device import autocast, make_deterministic, pick_device
 from equipoise.training.loop import Trainer
@@ -68,7 +69,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--precision", choices=CANDIDATES, default="fp32")
     parser.add_argument(
         "--method", default="joint-concat", help="of the loop; the bare step: joint"
     )

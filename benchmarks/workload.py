@@ -11,6 +11,7 @@ from equipoise.models.build import build_model
 from equipoise.params import Encoder, Train
 from equipoise.registry import without
 from equipoise.training.data import Data
+from equipoise.training.device import in_format
 from equipoise.training.run import Run, make_optimizer, parameter_groups
 
 Table = dict[str, Any]
@@ -99,6 +100,7 @@ def make_run(
     model = build_model(
         data.streams.inputs, encoders, method.fusion("concat"), size["features"], size["classes"]
     ).to(device)
+    in_format(model, precision)
     optimizer = make_optimizer(parameter_groups(model), settings)
     return Run(model, optimizer, data, settings, device, 0, 1, 10**6)
 

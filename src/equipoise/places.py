@@ -179,6 +179,8 @@ def _leading_elsewhere(folder: Path) -> Iterator[Path]:
     seen = {folder}
     for parent, files in names.items():
         inner = folder / parent
+        if (links := _links_among(inner, files)) is None:
+            continue
         if not inner.is_relative_to(folder):
             yield inner
         for above in (inner, *inner.parents):
@@ -187,29 +189,49 @@ def _leading_elsewhere(folder: Path) -> Iterator[Path]:
             seen.add(above)
             if above.is_symlink() or above.name == "..":
                 yield inner
-        try:
-            with os.scandir(inner) as entries:  # says without another look what is a link
-                yield from (Path(e.path) for e in entries if e.name in files and e.is_symlink())
-        except OSError:
-            continue
+        yield from links
+
+
+def _links_among(folder: Path, files: set[str]) -> list[Path] | None:
+    """Return which of some names in a folder are links; None where none of them is there."""
+    try:
+        with os.scandir(folder) as entries:  # says without another look what is a link
+            found = [(entry.path, entry.is_symlink()) for entry in entries if entry.name in files]
+    except PermissionError:  # it may not be listed; what lies there may be read all the same
+        return [] if any(os.path.lexists(folder / name) for name in files) else None
+    except (OSError, ValueError):  # a text that is too long for a name, or holds a zero
+        return None
+    if found or files & {"", ".", ".."}:  # what a path to a folder ends with
+        return [Path(path) for path, is_link in found if is_link]
+    return None
 
 
 def _named(folder: Path) -> set[str]:
-    """Return the paths in a manifest; what is wrong with it, stage download says."""
+    """Return the cells that may be paths; what is wrong with a manifest, stage download says."""
+    from equipoise.data import table as tables
+
+    path, names = folder / "manifest.csv", set[str]()
+    try:
+        for cells in tables.parse(path).others().values():
+            names.update(cells)
+    except (OSError, ValueError, csv.Error):
+        names.update(_readable(path))
+    return names - {""}
+
+
+def _readable(path: Path) -> Iterator[str]:
+    """Yield the cells of a manifest that is damaged, up to where it cannot be read any more."""
     from equipoise.data.manifest import REQUIRED
 
-    names: set[str] = set()
     try:
-        with (folder / "manifest.csv").open(newline="", encoding="utf-8-sig") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file)
-            header = [name.strip() for name in next(rows)]
+            header = [name.strip() for name in next(rows, [])]
             columns = [n for n, name in enumerate(header) if name not in REQUIRED]
             for row in rows:
-                cells = (row[n] for n in columns if n < len(row) and row[n])
-                names.update(cell for cell in cells if os.path.lexists(folder / cell))
-    except (OSError, ValueError, csv.Error, StopIteration):
+                yield from (row[n] for n in columns if n < len(row))
+    except (OSError, ValueError, csv.Error):
         pass
-    return names
 
 
 def _chain(path: Path) -> list[Key]:

@@ -65,11 +65,12 @@ def test_a_clip_or_manifest_that_is_gone_is_another_digest(mine):
 
 def test_a_noted_clip_is_not_read_again(mine, monkeypatch):
     """Files as large and as old as noted: the note is believed, and shows."""
-    monkeypatch.setattr(origin, "_RACY_NS", -(10**18))
+    monkeypatch.setattr(origin, "RACY_NS", -(10**18))
     before = origin.digest("own", DOWNLOAD)
     notes = layout.state("download", "own", "origin.json")
     noted = json.loads(notes.read_text())
-    noted["media/a.wav"][1] = "another"
+    stamp, _, _ = noted["media/a.wav"].rpartition(" ")
+    noted["media/a.wav"] = f"{stamp} another"
     notes.write_text(json.dumps(noted))
     assert origin.digest("own", DOWNLOAD) != before
     notes.write_text("no JSON")

@@ -1,6 +1,8 @@
 """Frozen parts and learning rates by part, in the optimiser and in whole runs."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -140,3 +142,48 @@ def test_a_killed_run_with_rates_goes_on_as_if_it_had_not_been(folder, monkeypat
     monkeypatch.setattr(Trainer, "_step", looks)
     assert toy_data.contents(toy_data.run_train("joint-concat", train=settings)) == expected
     assert rates and all(body == pytest.approx(0.1 * rate) for rate, body in rates)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_the_optimiser_is_torch_s_bit_by_bit(name):
+    settings = Train(optimizer=name, learning_rate=0.1)
+    kind = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[name]
+    more = {"adamw": {"fused": True}, "sgd": {"momentum": settings.momentum}}[name]
+    nets, states = [model(), model()], []
+    for net, ours in zip(nets, (True, False), strict=True):
+        groups = parameter_groups(net)
+        decay = {"weight_decay": settings.weight_decay}
+        optimizer = (
+            make_optimizer(groups, settings) if ours else kind(groups, lr=0.1, **decay, **more)
+        )
+        assert isinstance(optimizer, kind)
+        for step in range(3):
+            optimizer.zero_grad()
+            for parameter in net.parameters():
+                assert parameter.grad is None
+                parameter.grad = torch.full_like(parameter, 0.1 + step)
+            optimizer.step()
+            optimizer.load_state_dict(optimizer.state_dict())
+        assert all(p.requires_grad for p in net.parameters())
+        states.append(optimizer.state_dict())
+    assert all(map(torch.equal, *(net.parameters() for net in nets)))
+    assert str(states[0]) == str(states[1])
+
+
+def test_no_compiler_is_imported_to_take_a_step():
+    """It would be a quarter of the time from the start of a job to its first step."""
+    code = (
+        "import sys, torch\n"
+        "from equipoise.params import Train\n"
+        "from equipoise.training.run import make_optimizer\n"
+        "for name in ('adamw', 'sgd'):\n"
+        "    weights = torch.zeros(2, requires_grad=True)\n"
+        "    optimizer = make_optimizer([weights], Train(optimizer=name, weight_decay=0.0))\n"
+        "    optimizer.zero_grad()\n"
+        "    weights.sum().backward()\n"
+        "    optimizer.step()\n"
+        "    assert weights.tolist()[0] < 0, weights\n"
+        "    optimizer.load_state_dict(optimizer.state_dict())\n"
+        "sys.exit('torch._dynamo' in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

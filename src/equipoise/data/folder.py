@@ -1,12 +1,15 @@
 """A user's own data: any folder with a ``manifest.csv``."""
 
-import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 
 from equipoise import files
 from equipoise.console import log
 from equipoise.data import manifest as manifests
+from equipoise.data import table as tables
+from equipoise.data.table import Table
 from equipoise.errors import UserError
 from equipoise.section import Section
 
@@ -22,11 +25,12 @@ class Settings(Section):
 class Taken:
     """What stage download makes of a folder."""
 
-    header: list[str]
-    rows: list[dict[str, str]]
-    """Cells of the manifest to be, by column: paths are those of the project."""
-    media: dict[str, Path]
-    """Path in the manifest to be, sorted, to the user's file."""
+    table: Table
+    """The manifest to be: paths are those of the project."""
+    media: dict[str, str]
+    """Path in the manifest to be, in the order of their originals, to the user's file."""
+    stamps: dict[str, str]
+    """The same path to size and times of that file, see :func:`stamp`."""
 
 
 def download(destination: Path, settings: Settings) -> None:
@@ -46,8 +50,8 @@ def download(destination: Path, settings: Settings) -> None:
     """
     taken = take(Path(settings.folder).expanduser())
     for path, original in taken.media.items():
-        link(destination / path, original.resolve())
-    files.write_csv(destination / "manifest.csv", taken.header, taken.rows)
+        link(destination / path, Path(original).resolve())
+    files.write_csv(destination / "manifest.csv", [*taken.table.columns], taken.table.rows())
 
 
 def take(folder: Path) -> Taken:
@@ -61,61 +65,87 @@ def take(folder: Path) -> Taken:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder (datasets.<name>.download.folder)")
-    manifest = manifests.read(folder / "manifest.csv")
-    columns = manifest.file_columns()
-    named = _named(manifest, columns)
+    table = tables.read(folder / "manifest.csv")
+    columns = _file_columns(folder, table)
+    named = sorted({cell for cells in columns.values() for cell in cells if cell})
+    # Text: a million objects for paths would take longer than all else here.
+    stamps = {} if any(map(_leads_out, named)) else {n: stamp(f"{folder}/{n}") for n in named}
+    if not all(stamps.values()) or len(stamps) < len(named):
+        _refuse(folder, [*columns])
+    if not named:
+        others = ", ".join(table.others()) or "none"
+        log.info("%s: no column names files (columns %s)", folder, others)
     inside = all(path.startswith("media/") for path in named)
-
-    def place(path: str) -> str:
-        return PurePosixPath("" if inside else "media", path).as_posix()
-
-    header, rows = read_table(folder / "manifest.csv")
-    for row in rows:
-        row.update({name: place(row[name]) for name in columns if row[name]})
-    return Taken(header, rows, {place(path): folder / path for path in sorted(named)})
-
-
-def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Return the header and the rows of a manifest as they stand there."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        header = [name.strip() for name in next(reader, [])]
-        return header, [dict(zip(header, cells, strict=True)) for cells in reader if cells]
+    place = {path: _place("" if inside else "media/", path) for path in named}
+    moved = {
+        name: [place[cell] if cell else "" for cell in cells] for name, cells in columns.items()
+    }
+    return Taken(
+        Table({**table.columns, **moved}),
+        {place[path]: f"{folder}/{path}" for path in named},
+        {place[path]: stamps[path] for path in named},
+    )
 
 
-def _named(manifest: manifests.Manifest, columns: list[str]) -> dict[str, int]:
-    """Return every path in ``columns``, each with the first row that names it.
+def stamp(path: str) -> str:
+    """Return size and times in ns, of the content and, as copies keep that one, of the inode.
+
+    Empty where it is no file that can be looked at.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):  # ValueError: holds a zero
+        return ""
+    if not S_ISREG(status.st_mode):
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def _file_columns(folder: Path, table: Table) -> dict[str, list[str]]:
+    """Return the columns that name files which are there, whatever the modalities are."""
+    return {
+        name: cells
+        for name, cells in table.others().items()
+        if any(cell and stamp(cell if cell[0] == "/" else f"{folder}/{cell}") for cell in cells)
+    }
+
+
+def _place(above: str, path: str) -> str:
+    """Return the path of the project, without what stands in it for nothing."""
+    if "//" in path or "/." in path or path[0] == "." or path[-1] == "/":
+        return PurePosixPath(above, path).as_posix()
+    return above + path
+
+
+def _refuse(folder: Path, columns: list[str]) -> None:
+    """Say which file is not there, or leads out of the folder, and in which row.
 
     Raises:
-        UserError: A file is not there, or leads out of the folder.
+        UserError: It does.
     """
-    folder = manifest.folder
     named = {
         cell: row.number
-        for row in reversed(manifest.rows)
+        for row in reversed(manifests.read(folder / "manifest.csv").rows)
         for name in columns
         if (cell := row.cells[name])
     }
-    if not named:
-        others = [name for name in manifest.columns if name not in manifests.REQUIRED]
-        log.info("%s: no column names files (columns %s)", folder, ", ".join(others) or "none")
     if out := [path for path in named if _leads_out(path)]:
         raise UserError(
             f"{folder / 'manifest.csv'}: row {named[out[0]]}: {out[0]!r} leads out of the folder; "
             "paths are relative to the manifest, with / and without .."
         )
-    if missing := [path for path in named if not (folder / path).is_file()]:
-        raise UserError(
-            f"{folder / 'manifest.csv'}: row {min(named[path] for path in missing)}: "
-            f"{len(missing)} media file(s) missing, first {missing[-1]!r}; "
-            f"equipoise check {folder} lists all"
-        )
-    return named
+    missing = [path for path in named if not (folder / path).is_file()]
+    if not missing:
+        raise UserError(f"{folder}: changes while it is looked at; wait, then run it again")
+    raise UserError(
+        f"{folder / 'manifest.csv'}: row {min(named[path] for path in missing)}: "
+        f"{len(missing)} media file(s) missing, first {missing[-1]!r}; "
+        f"equipoise check {folder} lists all"
+    )
 
 
 def _leads_out(path: str) -> bool:
-    parts = PurePosixPath(path)
-    return parts.is_absolute() or ".." in parts.parts
+    return path[0] == "/" or (".." in path and ".." in PurePosixPath(path).parts)
 
 
 def link(path: Path, target: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -18,12 +19,14 @@ from typing import Any
 
 from equipoise import files, layout
 from equipoise.data import folder as folders
+from equipoise.data import table as tables
+from equipoise.data.table import RACY_NS, Table
 from equipoise.errors import UserError
 from equipoise.parallel import on_all_cores
 
-#: A file that changed this shortly before it was read may change again within the same tick.
-_RACY_NS = 2_000_000_000
 _MISSING = "missing"
+#: Files that are read by one call, as they may be small.
+_BATCH = 64
 
 
 def digest(dataset: str, download: Mapping[str, Any]) -> str:
@@ -48,8 +51,8 @@ def digest(dataset: str, download: Mapping[str, Any]) -> str:
     except (UserError, OSError, ValueError, csv.Error):  # the stage says what is wrong
         manifest = folder / "manifest.csv"
         return f"cannot be used: {files.sha256(manifest) if manifest.is_file() else _MISSING}"
-    sums = _checksums(dataset, taken.media)
-    return files.digest([taken.header, taken.rows, sums])
+    sums = _checksums(dataset, taken)
+    return _digest(taken.table, sums)
 
 
 def changes(dataset: str, download: Mapping[str, Any]) -> list[tuple[Path, str]]:
@@ -62,10 +65,10 @@ def changes(dataset: str, download: Mapping[str, Any]) -> list[tuple[Path, str]]
     if "folder" not in download or not folder.is_dir() or not raw["checksums"].is_file():
         return []
     taken = folders.take(folder)
-    sums = _checksums(dataset, taken.media)
+    sums = _checksums(dataset, taken)
     try:
         recorded = files.read_sha256(raw["checksums"])
-        same = folders.read_table(raw["manifest"]) == (taken.header, taken.rows)
+        same = _listed(tables.parse(raw["manifest"])) == _listed(taken.table)
     except (OSError, ValueError, csv.Error):
         return []  # damaged: said elsewhere
     found = [] if same else [(raw["manifest"], f"no longer as in {folder / 'manifest.csv'}")]
@@ -78,51 +81,57 @@ def changes(dataset: str, download: Mapping[str, Any]) -> list[tuple[Path, str]]
 def _recorded(dataset: str) -> str:
     raw = layout.raw(dataset)
     try:
-        header, rows = folders.read_table(raw["manifest"])
-        return files.digest([header, rows, files.read_sha256(raw["checksums"])])
+        return _digest(tables.parse(raw["manifest"]), files.read_sha256(raw["checksums"]))
     except (OSError, ValueError, csv.Error):
         return _MISSING
 
 
-def _checksums(dataset: str, media: Mapping[str, Path]) -> dict[str, str]:
+def _listed(table: Table) -> list[tuple[str, list[str]]]:
+    """Return columns and cells in order."""
+    return list(table.columns.items())
+
+
+def _digest(table: Table, sums: Mapping[str, str]) -> str:
+    """Return 16 hexadecimal digits; by columns, as one text of a million rows is too long."""
+    names = sorted(sums)
+    found = hashlib.sha256()
+    for values in (*_listed(table), names, [sums[name] for name in names]):
+        found.update(json.dumps(values).encode())
+    return found.hexdigest()[:16]
+
+
+def _checksums(dataset: str, taken: folders.Taken) -> dict[str, str]:
     """Return the sha256 of every file; those as large and as old as noted are not read again."""
     notes = layout.state("download", dataset, "origin.json")
-    noted = _read(notes)
-    stamps = {name: _stamp(path) for name, path in media.items()}
-    stale = [name for name in media if noted.get(name, [None])[0] != stamps[name]]
+    noted, stamps = _read(notes), taken.stamps
+    stale = [n for n, stamp in stamps.items() if noted.get(n, "").rpartition(" ")[0] != stamp]
     if stale:
         begun = time.time_ns()
-        sums = on_all_cores(lambda name: _sha256(media[name]), stale, f"{dataset}: sha256")
-        fresh = {n: [stamps[n], s] for n, s in zip(stale, sums, strict=True)}
-        noted = {name: fresh.get(name) or noted[name] for name in media}
-        settled = {name: note for name, note in noted.items() if _settled(note[0], begun)}
+        paths = [taken.media[name] for name in stale]
+        sums = on_all_cores(_sha256, paths, f"{dataset}: sha256", batch=_BATCH)
+        fresh = {n: f"{stamps[n]} {s}" for n, s in zip(stale, sums, strict=True)}
+        noted = {name: fresh.get(name) or noted[name] for name in stamps}
+        settled = {name: note for name, note in noted.items() if _settled(note, begun)}
         with contextlib.suppress(OSError):  # costs time, not the answer
-            files.write_json(notes, settled)
-    return {name: str(noted[name][1]) for name in media}
+            files.write_text(notes, json.dumps(settled))
+    return {name: noted[name].rpartition(" ")[2] for name in stamps}
 
 
-def _read(notes: Path) -> dict[str, list[Any]]:
+def _read(notes: Path) -> dict[str, str]:
+    """Return path to its stamp and sha256, as text."""
     try:
         noted = dict(json.loads(notes.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
         return {}
-    return {k: v for k, v in noted.items() if isinstance(v, list) and len(v) == 2}
+    return {name: note for name, note in noted.items() if isinstance(note, str)}
 
 
-def _stamp(path: Path) -> list[int]:
-    """Return size and times in ns: of the content and, as copies keep that one, of the inode."""
-    try:
-        status = path.stat()
-    except OSError:
-        return []
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+def _settled(note: str, begun: int) -> bool:
+    _, changed, moved, _ = note.split(" ")
+    return max(int(changed), int(moved)) < begun - RACY_NS
 
 
-def _settled(stamp: list[int], begun: int) -> bool:
-    return bool(stamp) and max(stamp[1:]) < begun - _RACY_NS
-
-
-def _sha256(path: Path) -> str:
+def _sha256(path: str) -> str:
     try:
         return files.sha256(path)
     except OSError:

@@ -8,7 +8,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.data.manifest import SUBSETS, Manifest
+from equipoise.data.manifest import REQUIRED, SUBSETS, Manifest
+from equipoise.data.table import Table
 from equipoise.errors import UserError
 from equipoise.params import Split
 
@@ -81,7 +82,7 @@ def assign(samples: Samples, settings: Split) -> tuple[list[str], str]:
             f"split: val_fraction {settings.val_fraction:g} and test_fraction "
             f"{settings.test_fraction:g} leave nothing for training"
         )
-    labels = np.unique(np.array(samples.labels), return_inverse=True)[1]
+    labels = _numbered(samples.labels)[1]
     if settings.protocol == "random":
         found, origin = _by_class(labels, fractions, settings.seed), "classes"
     elif settings.protocol == "group_disjoint":
@@ -101,6 +102,17 @@ def of_manifest(manifest: Manifest, settings: Split) -> list[str]:
         UserError: The split cannot be made.
     """
     samples = samples_of(manifest)
+    return assign(samples, resolve(samples, settings))[0]
+
+
+def of_table(table: Table, settings: Split) -> list[str]:
+    """Return what :func:`of_manifest` does, of a manifest by columns.
+
+    Raises:
+        UserError: The split cannot be made.
+    """
+    ids, labels, official, groups = (table.columns[name] for name in REQUIRED)
+    samples = Samples(ids, labels, groups, official)
     return assign(samples, resolve(samples, settings))[0]
 
 
@@ -153,6 +165,13 @@ def _official(
     return found, "classes"
 
 
+def _numbered(names: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """Return every name once, sorted, and the place of each there: numpy sorts a million texts."""
+    known = sorted(set(names))
+    place = {name: at for at, name in enumerate(known)}
+    return known, np.fromiter(map(place.__getitem__, names), np.int64, len(names))
+
+
 def _by_class(
     labels: NDArray[np.int64], fractions: NDArray[np.float64], seed: int
 ) -> NDArray[np.int64]:
@@ -177,7 +196,7 @@ def _by_group(
     Ties between groups of one size are broken by the seed; of several starts the one that leaves no
     class out of a part and then the one with the smallest distance is taken (see :func:`_place`).
     """
-    names, members = np.unique(np.array(groups), return_inverse=True)
+    names, members = _numbered(groups)
     counts = np.zeros((len(names), int(labels.max()) + 1))
     np.add.at(counts, (members, labels), 1)
     counts = counts[:, counts.sum(axis=0) > 0]

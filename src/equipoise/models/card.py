@@ -60,6 +60,8 @@ class ModelCard(Section):
     split_digest: str
     """Of the names of its training and validation samples."""
     weights_sha256: str
+    precision: str = ""
+    """What ``train.precision: auto`` was in this training; empty: it was not asked."""
     teacher_sha256: str = ""
     """Of the weights of the run that taught it, that of ``settings.teacher``; empty: none did."""
     files: dict[str, dict[str, Any]] = {}

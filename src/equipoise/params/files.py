@@ -77,15 +77,16 @@ def _expect_splits(params: Params) -> None:
     for name, entry in params.datasets.items():
         if "folder" not in entry.download:
             continue
-        from equipoise.data import manifest as manifests
-        from equipoise.data.splits import of_manifest
+        from equipoise.data import table as tables
+        from equipoise.data.splits import of_table
 
         path = Path(entry.download["folder"]).expanduser() / "manifest.csv"
-        manifest, problems = manifests.scan(path, keep=lambda _: False)
-        if manifest is None or problems:
+        try:
+            table = tables.read(path)
+        except UserError:
             continue
         try:
-            of_manifest(manifest, params.split_of(name))
+            of_table(table, params.split_of(name))
         except UserError as error:
             raise UserError(f"datasets.{name}: {path}: {error}") from None
 

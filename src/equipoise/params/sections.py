@@ -113,8 +113,10 @@ class Train(Section):
     step_epochs: Positive = 70
     """Schedule ``step``: the learning rate is multiplied by step_factor every so many epochs."""
     step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """``bf16``: on a CPU compared with float32 before the run (docs/precision.md)."""
+    precision: Literal["fp32", "bf16", "bf16_channels_last", "auto"] = "fp32"
+    """``bf16``: on a CPU compared with float32 before the run. ``auto``: the fastest of the others,
+    measured when a training begins and kept for it: not the same on every machine
+    (docs/precision.md)."""
     selection: Literal["validation", "last", "oracle_test"] = "validation"
     """Which epoch is kept: best on validation; the last; best on test (for ablation only)."""
 

@@ -4,10 +4,14 @@ import contextlib
 import ctypes
 import os
 import random
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from equipoise.errors import UserError
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def pick_device(name: str) -> torch.device:
@@ -69,4 +73,14 @@ def seed_everything(seed: int) -> None:
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
     """Return the context of a forward pass: bfloat16 where it is safe, or nothing (``fp32``)."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision.startswith("bf16"))
+
+
+def in_format(model: M, precision: str) -> M:
+    """Lay a model out in memory as ``precision`` says: the channels of a map last, or as it is.
+
+    Kernels of convolutions follow the layout of their weights, and give its layout to their result.
+    """
+    if precision.endswith("channels_last"):
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model

@@ -20,9 +20,10 @@ from equipoise.models.multimodal import MultimodalClassifier
 from equipoise.params import TrainJob, WarmupJob
 from equipoise.stages.job import Job
 from equipoise.training import pretrained
+from equipoise.training.auto_precision import settled
 from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.data import Data, read_split, split_digest
-from equipoise.training.device import make_deterministic, seed_everything
+from equipoise.training.device import in_format, make_deterministic, seed_everything
 from equipoise.training.inference import LoadedModel, load_model
 from equipoise.training.loop import Best, Row, Trainer
 from equipoise.training.precision import expect_right
@@ -73,6 +74,8 @@ def train_model(
             numbers = {k: v for k, v in row.items() if k not in ("epoch", "phase")}
             tracked.metrics(numbers, step=row["epoch"])
 
+        if settings.train.precision == "auto":
+            tracked.tags({"precision": trainer.run.settings.precision})
         best = trainer.fit(on_epoch)
         if not trainer.run.world.first:
             return
@@ -171,8 +174,10 @@ def _make_run(
     else:
         pretrained.load(model, placed)
     model.to(device)
-    expect_right(model, data, settings.train, (job.seed, start.first_epoch))
-    world = current()
+    world, first, train = current(), (job.seed, start.first_epoch), settings.train
+    if train.precision == "auto":
+        train = settled(model, data, train, first, _state(job, settings, store), world)
+    expect_right(in_format(model, train.precision), data, train, first)
     share(model.encoders, world)
     if start.teacher is not None:
         cards, digest = modality_cards(data, settings, store), split_digest(splits, data.sample_ids)
@@ -180,9 +185,9 @@ def _make_run(
         freeze(start.teacher, device, world)
     return Run(
         model=model,
-        optimizer=make_optimizer(parameter_groups(model), settings.train),
+        optimizer=make_optimizer(parameter_groups(model), train),
         data=data,
-        settings=settings.train,
+        settings=train,
         device=device,
         seed=job.seed,
         first_epoch=start.first_epoch,
@@ -294,6 +299,7 @@ def _card(
         "selection": settings.train.selection,
         "split_digest": split_digest(data.splits, data.sample_ids),
         "settings": settings.model_dump(mode="json"),
+        "precision": run.settings.precision if settings.train.precision == "auto" else "",
         "teacher_sha256": run.teacher.card.weights_sha256 if run.teacher else "",
     }
 
@@ -314,4 +320,6 @@ def _write(outputs: Mapping[str, Path], card: dict[str, Any], best: Best, traine
         weights_sha256=files.sha256(outputs["weights"]),
         files=vouch.of(outputs["history"]),
     )
-    files.write_json(outputs["model"], whole.model_dump(mode="json"))
+    # A card has always said what was asked; what was chosen, where there was a choice.
+    left_out = set() if whole.precision else {"precision"}
+    files.write_json(outputs["model"], whole.model_dump(mode="json", exclude=left_out))

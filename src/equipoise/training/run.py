@@ -1,9 +1,11 @@
 """What a method may look at while it trains."""
 
 import contextlib
+import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import cache
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,8 @@ from equipoise.training.data import Data, Indices
 from equipoise.training.device import autocast
 from equipoise.training.outputs import Predictions, gather
 from equipoise.training.world import World
+
+Kind = TypeVar("Kind", bound=torch.optim.Optimizer)
 
 
 class Predicts(Protocol):
@@ -129,15 +133,31 @@ def make_optimizer(
     optimizer: torch.optim.Optimizer
     if train.optimizer == "sgd":
         # Not fused: that fails when parameters get their first gradient in different steps (mla).
-        optimizer = torch.optim.SGD(
+        optimizer = _undecorated(torch.optim.SGD)(
             parameters, lr=rate, momentum=train.momentum, weight_decay=decay
         )
     else:
-        optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+        optimizer = _undecorated(torch.optim.AdamW)(
+            parameters, lr=rate, weight_decay=decay, fused=True
+        )
     for group in optimizer.param_groups:
         group.setdefault("factor", 1.0)
     set_rate(optimizer, rate)
     return optimizer
+
+
+@cache
+def _undecorated(kind: type[Kind]) -> type[Kind]:
+    """Return an optimiser that does the same without the import of torch's compiler.
+
+    Its methods are decorated for torch.compile, and the decorators import that: a quarter of the
+    CPU time from the start of a job to its first step (docs/decisions/0036-a-job-is-a-process.md).
+    No optimiser here is compiled. What a later torch does not decorate is taken as it is.
+    """
+    names = ("add_param_group", "state_dict", "load_state_dict", "zero_grad", "step")
+    bare: dict[str, Any] = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    bare["step"] = torch.no_grad()(bare["step"])  # what its decorator does besides
+    return cast("type[Kind]", type(kind.__name__, (kind,), bare))
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
