@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.errors import UserError
+from equipoise.modalities.packing import DamagedPictureError
+from equipoise.store.packed import opened
 from equipoise.store.seal import BrokenSealError, expect_sealed
 
 SCHEMA_VERSION = 2
@@ -71,7 +73,12 @@ class FeatureStore:
         for name in (*_COLUMNS, *self.modalities):
             if name not in self._file:
                 raise UserError(f"{self.path}: {name!r} is missing; {_AGAIN}")
-        self._arrays = {name: self._file[name] for name in (*_COLUMNS, *self.modalities)}
+        self._arrays = {name: self._file[name] for name in _COLUMNS}
+        for name in self.modalities:
+            try:
+                self._arrays[name] = opened(self._file, name)
+            except (OSError, KeyError, ValueError) as error:
+                raise UserError(f"{self.path}: {name!r} is damaged ({error}); {_AGAIN}") from None
         self.labels: NDArray[np.int64] = self._read("label", 0, None)
         self.sample_ids = [value.decode() for value in self._read("sample_id", 0, None)]
         self.groups = [value.decode() for value in self._read("group", 0, None)]
@@ -121,6 +128,9 @@ class FeatureStore:
     def _read(self, name: str, start: int, stop: int | None) -> NDArray[Any]:
         try:
             array: NDArray[Any] = self._arrays[name][start:stop]
+        except DamagedPictureError as error:
+            row = start + error.sample
+            raise UserError(f"{self.path}: {name} row {row} is {error}; {_AGAIN}") from None
         except OSError as error:
             end = len(self._arrays[name]) if stop is None else stop
             raise UserError(
