@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -27,6 +29,15 @@ class Packed:
     """All their bytes, one picture after the other: (sum of lengths,)."""
     lengths: NDArray[np.int32]
     """Bytes of each picture of each sample: (samples, pictures)."""
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        return np.cumsum(self.lengths.sum(axis=1, dtype=np.int64))
+
+    def sample(self, place: int) -> Packed:
+        """Return one of the samples."""
+        start = int(self._ends[place - 1]) if place else 0
+        return Packed(self.data[start : int(self._ends[place])], self.lengths[place : place + 1])
 
 
 class DamagedPictureError(ValueError):
@@ -63,33 +74,45 @@ class Jpeg:
         return Packed(data, np.array([[len(picture) for picture in pictures]], np.int32))
 
 
-def unpack(packed: Packed, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def unpack(packed: Packed, shape: tuple[int, ...], threads: int = 1) -> NDArray[np.uint8]:
     """Return samples (n, *shape), each of ``shape`` (..., H, W, C).
 
     Raises:
         DamagedPictureError: A picture is no JPEG file of that size, or ends early.
     """
+    samples = np.empty((len(packed.lengths), *shape), np.uint8)
+    flat = samples.reshape(-1, *shape[-3:])
+    ends = np.cumsum(packed.lengths.ravel(), dtype=np.int64)
+    decode = partial(_decode, packed, ends, flat)
+    parts = np.array_split(np.arange(len(flat)), threads)
+    if threads == 1:
+        decode(parts[0])
+    else:
+        with ThreadPoolExecutor(threads, "features-jpeg") as pool:  # OpenCV lets go of the GIL
+            list(pool.map(decode, parts))
+    return samples
+
+
+def _decode(
+    packed: Packed, ends: NDArray[np.int64], into: NDArray[np.uint8], places: NDArray[np.int64]
+) -> None:
     import cv2
 
-    samples = np.empty((len(packed.lengths), *shape), np.uint8)
-    pictures = samples.reshape(-1, *shape[-3:])
-    each = packed.lengths.shape[1]
-    mode = cv2.IMREAD_GRAYSCALE if shape[-1] == 1 else cv2.IMREAD_COLOR
-    start = 0
-    for place, length in enumerate(packed.lengths.ravel().tolist()):
-        data = packed.data[start : start + length]
-        start += length
+    grey = into.shape[-1] == 1
+    for place in places.tolist():
+        data = packed.data[ends[place - 1] if place else 0 : ends[place]]
+        mode = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
         picture = cv2.imdecode(data, mode) if len(data) else None
+        sample = place // packed.lengths.shape[1]
         if picture is None:
-            raise DamagedPictureError(place // each, "no readable JPEG")
-        if picture.shape[:2] != shape[-3:-1]:
+            raise DamagedPictureError(sample, "no readable JPEG")
+        if picture.shape[:2] != into.shape[1:3]:
             told = f"a JPEG of {picture.shape[0]} x {picture.shape[1]} pixels"
-            raise DamagedPictureError(place // each, told)
-        if shape[-1] == 1:
-            pictures[place, ..., 0] = picture
+            raise DamagedPictureError(sample, told)
+        if grey:
+            into[place, ..., 0] = picture
         else:
-            cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=pictures[place])
-    return samples
+            cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=into[place])
 
 
 NAMES = (Jpeg.name,)

@@ -54,7 +54,19 @@ class PackedArray:
             DamagedPictureError: A picture cannot be read.
         """
         start, stop, _ = rows.indices(len(self))
+        return unpack(self.packed(start, stop), self.shape[1:])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all samples in the file."""
+        return len(self._data)
+
+    def packed(self, start: int, stop: int) -> Packed:
+        """Return consecutive samples as they are.
+
+        Raises:
+            OSError: A checksum does not fit.
+        """
         first = int(self._ends[start - 1]) if start else 0
         last = int(self._ends[stop - 1]) if stop else 0
-        data = self._data[first:last]
-        return unpack(Packed(data, self._lengths[start:stop]), self.shape[1:])
+        return Packed(self._data[first:last], self._lengths[start:stop])
