@@ -115,6 +115,10 @@ class Train(Section):
     step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
     precision: Literal["fp32", "bf16"] = "fp32"
     """``bf16``: on a CPU compared with float32 before the run (docs/precision.md)."""
+    shuffle_window: Positive | None = None
+    """Samples that are shuffled together, for features that are larger than memory: chunks of 64
+    neighbours are dealt into windows of about so many samples, and two windows are in memory.
+    null: all samples are, each order equally likely."""
     selection: Literal["validation", "last", "oracle_test"] = "validation"
     """Which epoch is kept: best on validation; the last; best on test (for ablation only)."""
 
