@@ -2,14 +2,21 @@
 
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 import torch
 import toy_data
 from scipy.stats import spearmanr
 
+from equipoise import layout
 from equipoise.methods.base import Plan
 from equipoise.modalities.packing import Jpeg, joined
 from equipoise.store import shards
@@ -224,3 +231,49 @@ def test_the_smallest_of_three_ways_into_memory_is_taken(packed):
             )
             for one, two in both:
                 assert all(torch.equal(one[m], two[m]) for m in one)
+
+
+WINDOWED = toy_data.TRAIN.model_copy(update={"epochs": 3, "shuffle_window": 64})
+FROM_FILE = {"resident_gib": 0.0}
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+import processes
+processes.windows()
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    toy_data.write_project(count=300)  # 180 train: three windows, 12 batches
+
+
+def trained(**runtime):
+    return toy_data.run_train("joint", train=WINDOWED, runtime=runtime)
+
+
+def test_a_killed_training_in_windows_goes_on_to_the_same_bytes(project):
+    expected = toy_data.contents(trained())
+    assert toy_data.contents(trained(**FROM_FILE)) == expected
+    full = WINDOWED.model_copy(update={"shuffle_window": None})
+    assert toy_data.contents(toy_data.run_train("joint", train=full)) != expected
+    for path in layout.train("toy", "joint", "0").values():
+        path.unlink()
+    script = [sys.executable, "-c", SCRIPT.format(tests=str(Path(toy_data.__file__).parent))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "EQUIPOISE_FAULT_AT": "step:19"}
+    assert subprocess.run(script, env=environment).returncode == -signal.SIGKILL
+    assert list(layout.state("train").rglob("00002-00000007"))
+    assert toy_data.contents(trained(**FROM_FILE)) == expected
+
+
+@pytest.mark.slow
+def test_two_processes_train_on_the_same_windows(project):
+    alone = toy_data.history(trained(**FROM_FILE))
+    for path in layout.train("toy", "joint", "0").values():
+        path.unlink()
+    done = processes.run(2, "windows")
+    assert done.returncode == 0, done.stderr
+    for one, two in zip(alone, toy_data.history(layout.train("toy", "joint", "0")), strict=True):
+        assert float(two["train_loss"]) == pytest.approx(float(one["train_loss"]), rel=1e-3)
