@@ -41,9 +41,9 @@ class Encoding:
     def __init__(self, samples: Source, encoders: dict[str, Embedder]) -> None:
         self.samples, self.encoders = samples, encoders
 
-    def batches(self, batches: Sequence[Tensor]) -> Iterator[Raw]:
+    def batches(self, batches: Sequence[Tensor], ends: Sequence[int] = ()) -> Iterator[Raw]:
         """Yield one batch for each tensor of row numbers."""
-        for raw in self.samples.batches(batches):
+        for raw in self.samples.batches(batches, ends):
             yield {
                 m: self.encoders[m].outputs(stored) if m in self.encoders else stored
                 for m, stored in raw.items()

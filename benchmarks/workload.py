@@ -84,6 +84,13 @@ class Store:
         """One row."""
         return self.arrays[modality][index]
 
+    def packed(self, modality: str, start: int, stop: int) -> None:
+        """Nothing is."""
+
+    def nbytes(self, modality: str) -> int:
+        """Bytes of all samples."""
+        return self.arrays[modality].nbytes
+
 
 def make_run(
     name: str, samples: int, device: torch.device, precision: str, method: Method[Any]

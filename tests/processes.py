@@ -137,6 +137,12 @@ def methods(seconds, *keys):
             toy_data.run_train(row.key, row.options, row.warm, runtime=runtime, train=TRAIN)
 
 
+def windows():
+    """Train on rows of the file, shuffled in windows."""
+    train = TRAIN.model_copy(update={"shuffle_window": 64})
+    toy_data.run_train("joint", train=train, runtime={"resident_gib": 0.0})
+
+
 def search():
     """Try three learning rates for joint training; one of them diverges."""
     from equipoise.stages import search
@@ -148,7 +154,9 @@ def search():
     search.run(toy_data.job("search", "joint"), settings)
 
 
+TASKS = {"basics": basics, "methods": methods, "search": search, "windows": windows}
+
 if __name__ == "__main__":
     task, *arguments = sys.argv[1:]
     with world.joined("cpu"):
-        {"basics": basics, "methods": methods, "search": search}[task](*arguments)
+        TASKS[task](*arguments)

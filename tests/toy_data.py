@@ -82,6 +82,12 @@ class MemoryStore:
     def row(self, modality, index):
         return self.arrays[modality][index]
 
+    def packed(self, modality, start, stop):
+        return None
+
+    def nbytes(self, modality):
+        return self.arrays[modality].nbytes
+
 
 def splits(count=60):
     order = np.random.default_rng(5).permutation(count)

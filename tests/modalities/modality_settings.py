@@ -84,13 +84,16 @@ SOUND = {"rate": 8000, "seconds": 0.6, "n_fft": 128, "hop": 64}
 HEARD = {"window": 0.4, "shift": 0.1, "gain": 3.0, "mask_time": 0.3}
 DEPTH = {"size": [24, 20], "channels": 1, "bits": 16, "range": [400, 4500]}
 POINTS = {"channels": 4, "length": 16, "coordinates": 2}
+JPEG = {"store": "jpeg", "quality": 85}
 FEW = {"pick": {"even": 3}, "size": [30, 40]}
 
 ROWS = [
     Row("flow", FEW | {"bound": 5.0}, video, VIEWS | {"window": 2}),
     Row("frames", FEW, video, VIEWS | COLOUR | {"window": 2}),
     Row("frames", DEPTH | {"pick": {"first": 4}, "axes": "hwt"}, depth, {"segments": 2}, "depth"),
+    Row("frames", FEW | JPEG, video, VIEWS | COLOUR | {"window": 2}, "jpeg"),
     Row("image", {"size": [30, 40], "fit": "crop"}, still, VIEWS | COLOUR),
+    Row("image", {"size": [30, 40], "channels": 1} | JPEG, still, VIEWS, "jpeg"),
     Row("signal", {"channels": 4, "length": 16}, sensor, {"window": 12, "shift": 0.2}),
     Row("signal", POINTS, sensor, {"shift": 0.2}, "points"),
     Row("signal", {"channels": 5, "inline": True}, vector, {"scale": 0.1, "jitter": 0.1}, "vector"),

@@ -19,7 +19,12 @@ from equipoise.audit import near
 from equipoise.modalities.base import finite, reader
 from equipoise.modalities.draws import Dice
 from equipoise.modalities.feed import feed
+from equipoise.modalities.packing import joined
 from equipoise.modalities.sample import read_sample
+from equipoise.store import shards
+from equipoise.store.features import SCHEMA_VERSION, FeatureStore
+from equipoise.store.join import Plan, join
+from equipoise.store.shards import Shard
 
 every = pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -125,6 +130,34 @@ def test_a_sample_made_again_has_the_same_bytes(row, readings):
         reading = read_sample({"m": again}, {"m": source})["m"]
         assert reading.array.tobytes() == before.array.tobytes()
         assert reading.facts == before.facts
+
+
+@every
+def test_the_store_gives_back_what_was_read(row, readings, tmp_path):
+    """Through shard and HDF5, packed or not: prediction reads media, training reads the store."""
+    own, _, found = readings(row)
+    kept, none = own.stored(), np.zeros(0, np.int64)
+    shapes = {"m": (kept.shape, kept.kept)}
+    packed = [reading.packed for reading in found if reading.packed]
+    assert len(packed) == (SAMPLES if kept.packing else 0)
+    shard = Shard(
+        np.arange(SAMPLES),
+        {} if packed else {"m": np.stack([reading.array for reading in found])},
+        *(none, [], "", {}),
+        {"m": joined(packed, kept.shape)} if packed else {},
+    )
+    shards.write(tmp_path / "0.npz", shard)
+    names = [f"s{n}" for n in range(SAMPLES)]
+    attributes = {"schema_version": SCHEMA_VERSION, "classes": '["a"]', "modalities": '{"m": {}}'}
+    plan = Plan(shapes, [0] * SAMPLES, names, names, attributes)
+    join(tmp_path / "features.h5", [(tmp_path / "0.npz", SAMPLES)], plan)
+    with FeatureStore(tmp_path / "features.h5") as store:
+        assert store.shape("m") == kept.shape
+        rows = store.rows("m", 0, SAMPLES)
+        assert rows.dtype == kept.dtype
+        for number, reading in enumerate(found):
+            assert np.array_equal(rows[number], reading.array)
+            assert np.array_equal(store.row("m", number), reading.array)
 
 
 @every

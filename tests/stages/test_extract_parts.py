@@ -3,16 +3,28 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
-from test_extract_split import damage, kill_after_a_shard, make, rejects, results, settings
+from test_extract_split import (
+    TABLES,
+    damage,
+    kill_after_a_shard,
+    make,
+    rejects,
+    results,
+    settings,
+)
 
 from equipoise import cli, layout
 from equipoise.errors import UserError
 from equipoise.extraction import source
+from equipoise.modalities.base import readers
+from equipoise.modalities.sample import read_sample
 from equipoise.params import ExtractJob
 from equipoise.stages import extract
 from equipoise.stages.job import Job
 from equipoise.store import shards
+from equipoise.store.features import FeatureStore
 
 SETTINGS = settings(shard_rows=2)  # twelve clips: six shards
 WHOLE = Job("extract", "toy", threads=1)
@@ -74,6 +86,30 @@ def test_same_bytes_whatever_the_parts(raw, made):
     assert record == {
         **{"dataset": "toy", "part": 1, "parts": 8, "shards": 1, "rows": 2, "rejects": 1}
     }
+
+
+def test_parts_of_jpeg_give_the_same_bytes_and_less(raw):
+    """One clip is refused; what is stored is what a clip alone gives."""
+    damage(raw, 3)
+    extract.run(WHOLE, SETTINGS)
+    plain = layout.features("toy")["features"].stat().st_size
+    tables = TABLES | {"video": TABLES["video"] | {"size": 96, "store": "jpeg", "quality": 85}}
+    extract.run(WHOLE, settings(tables, shard_rows=2))
+    whole = results()
+    record = json.loads(layout.features("toy")["record"].read_text())
+    assert record["types"] == {"video": "jpeg", "audio": "float16"}
+    assert record["shapes"]["video"] == [3, 96, 96, 3]
+    assert layout.features("toy")["features"].stat().st_size < plain + 11 * 3 * 96 * 96 * 3 / 4
+    for path in layout.features("toy").values():
+        path.unlink()
+    for number in (2, 0, 1):
+        extract.run(part(number), settings(tables, shard_rows=2, parts=3))
+    extract.run(WHOLE, settings(tables, shard_rows=2, parts=3))
+    assert results() == whole
+    (clip,) = (raw / "media").glob("05.*")
+    alone = read_sample(readers({"video": tables["video"]}), {"video": clip})["video"].array
+    with FeatureStore(layout.features("toy")["features"]) as store:
+        assert np.array_equal(store.row("video", 4), alone)
 
 
 def test_shards_that_no_part_made_are_made_by_the_join(raw, made, caplog):

@@ -118,6 +118,8 @@ WORDS = [
 
 def others(key, value):
     """Other values for a leaf, likely valid ones first."""
+    if value is None:
+        return [7]
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, str):

@@ -14,6 +14,7 @@ from equipoise.errors import UserError
 from equipoise.extraction.source import Source, expect_media
 from equipoise.media.errors import MediaError
 from equipoise.media.pool import DecodePool
+from equipoise.modalities.packing import NAMES, Packed, joined
 from equipoise.modalities.sample import Checked, ReadChecked
 from equipoise.store import shards
 from equipoise.store.extracted import Facts
@@ -110,15 +111,23 @@ def _decode(
         f"{name}.{fact}": [] for name, reader in source.readers.items() for fact in reader.facts
     }
     reasons: dict[int, str] = {}
+    packed: dict[str, list[Packed]] = {
+        n: [] for n, (_, how) in source.shapes.items() if how in NAMES
+    }
     arrays = {
-        name: np.empty((len(rows), *shape), kind) for name, (shape, kind) in source.shapes.items()
+        name: np.empty((len(rows), *shape), kind)
+        for name, (shape, kind) in source.shapes.items()
+        if name not in packed
     }
     for position, result in enumerate(pool.map(ReadChecked(source.readers), map(sample, rows))):
         if isinstance(result, MediaError):
             reasons[position] = str(result)
         else:
             for name, reading in result.items():
-                arrays[name][len(kept)] = reading.array
+                if reading.packed is None:
+                    arrays[name][len(kept)] = reading.array
+                else:
+                    packed[name].append(reading.packed)
                 for fact, value in reading.facts.items():
                     facts[f"{name}.{fact}"].append(value)
             kept.append(position)
@@ -130,6 +139,7 @@ def _decode(
         list(reasons.values()),
         source.origin["decoder"],
         {name: np.array(values, np.float32) for name, values in facts.items()},
+        {name: joined(samples, source.shapes[name][0]) for name, samples in packed.items()},
     )
 
 

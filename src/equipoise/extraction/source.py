@@ -32,9 +32,9 @@ class Source:
 
     @property
     def shapes(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Modality to the shape of one sample and the type of its numbers."""
+        """Modality to the shape of one sample and how it is kept."""
         stored = {name: reader.stored() for name, reader in self.readers.items()}
-        return {name: (kind.shape, kind.dtype) for name, kind in stored.items()}
+        return {name: (kind.shape, kind.kept) for name, kind in stored.items()}
 
     @property
     def told(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from equipoise import registry
 from equipoise.media.wants import Found, Want
+from equipoise.modalities.packing import Jpeg, Packed
 from equipoise.section import Section
 
 SettingsT = TypeVar("SettingsT", bound=Section)
@@ -39,6 +40,8 @@ class Reading:
     """Of the shape and type that :meth:`Reader.stored` says; every value finite."""
     facts: dict[str, float] = field(default_factory=dict)
     """What the settings did to it: ``cut`` (the share that was left out), ``filled``, ..."""
+    packed: Packed | None = None
+    """The same sample as it lies in the store, where that is not its numbers."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,13 @@ class Stored:
 
     shape: tuple[int, ...]
     dtype: str
+    packing: Jpeg | None = None
+    """How it lies in files, where not as its numbers."""
+
+    @property
+    def kept(self) -> str:
+        """How it lies in files: the type of its numbers, or the name of its packing."""
+        return self.packing.name if self.packing else self.dtype
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from equipoise.errors import UserError
 from equipoise.media.decode import decode as decode_media
 from equipoise.media.errors import MediaError, MissingStreamError
 from equipoise.modalities.base import Reader, Reading, finite
+from equipoise.modalities.packing import unpack
 
 Readers = Mapping[str, Reader[Any]]
 Sources = Mapping[str, Path | str]
@@ -61,7 +62,7 @@ class ReadChecked:
         self._readers = readers
 
     def __call__(self, sample: Checked) -> dict[str, Reading]:
-        """Return modality to reading.
+        """Return modality to reading; of what is packed, the bytes alone.
 
         Raises:
             MediaError: See :func:`read_sample`.
@@ -70,7 +71,13 @@ class ReadChecked:
         for path, checksum in sample.checksums.items():
             if files.sha256(Path(path)) != checksum:
                 raise UserError(f"{path}: changed since stage download; run it again")
-        return read_sample(self._readers, sample.sources)
+        readings = read_sample(self._readers, sample.sources)
+        return {name: _light(reading) for name, reading in readings.items()}
+
+
+def _light(reading: Reading) -> Reading:
+    """Leave out the array of a packed sample: the store wants its bytes, and they are fewer."""
+    return replace(reading, array=reading.array[:0]) if reading.packed else reading
 
 
 def read_present(readers: Readers, sources: Sources) -> dict[str, Reading]:
@@ -105,7 +112,7 @@ def _source(source: Path | str, readers: Readers) -> dict[str, Reading]:
 
 
 def _checked(name: str, reader: Reader[Any], reading: Reading) -> Reading:
-    """Refuse what the store, or training, would stumble over."""
+    """Refuse what the store, or training, would stumble over; return what the store gives back."""
     stored = reader.stored()
     array = reading.array
     if array.shape != stored.shape:
@@ -116,4 +123,7 @@ def _checked(name: str, reader: Reader[Any], reading: Reading) -> Reading:
         raise MediaError(f"{name} holds NaN or infinity")
     if array.dtype != stored.dtype:
         raise AssertionError(f"{name}: {array.dtype} in place of {stored.dtype}")
-    return reading
+    if stored.packing is None:
+        return reading
+    packed = stored.packing.pack(array)
+    return replace(reading, array=unpack(packed, stored.shape)[0], packed=packed)

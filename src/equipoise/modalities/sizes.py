@@ -20,6 +20,7 @@ Both = Annotated[
 ]
 """Height and width in pixels: one number, or both."""
 Values = Annotated[tuple[float, ...], Field(strict=False)]
+Quality = Annotated[int, Field(ge=1, le=100)]
 Strength = Annotated[float, Field(ge=0)]
 
 

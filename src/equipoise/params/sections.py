@@ -117,6 +117,10 @@ class Train(Section):
     """``bf16``: on a CPU compared with float32 before the run. ``auto``: the fastest of the others,
     measured when a training begins and kept for it: not the same on every machine
     (docs/precision.md)."""
+    shuffle_window: Positive | None = None
+    """Samples that are shuffled together, for features that are larger than memory: chunks of 64
+    neighbours are dealt into windows of about so many samples, and two windows are in memory.
+    null: all samples are, each order equally likely."""
     selection: Literal["validation", "last", "oracle_test"] = "validation"
     """Which epoch is kept: best on validation; the last; best on test (for ablation only)."""
 

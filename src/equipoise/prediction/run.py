@@ -156,6 +156,12 @@ class _Decoded:
         array: NDArray[Any] = self._arrays[modality][index]
         return array
 
+    def packed(self, modality: str, start: int, stop: int) -> None:
+        return None
+
+    def nbytes(self, modality: str) -> int:
+        return self._arrays[modality].nbytes
+
 
 def predict(
     model: Path | str,

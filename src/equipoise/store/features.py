@@ -1,6 +1,8 @@
 """Read a feature store."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.errors import UserError
+from equipoise.modalities.packing import DamagedPictureError, Packed
+from equipoise.store.packed import PackedArray, opened
 from equipoise.store.seal import BrokenSealError, expect_sealed
 
 SCHEMA_VERSION = 2
@@ -71,7 +75,12 @@ class FeatureStore:
         for name in (*_COLUMNS, *self.modalities):
             if name not in self._file:
                 raise UserError(f"{self.path}: {name!r} is missing; {_AGAIN}")
-        self._arrays = {name: self._file[name] for name in (*_COLUMNS, *self.modalities)}
+        self._arrays = {name: self._file[name] for name in _COLUMNS}
+        for name in self.modalities:
+            try:
+                self._arrays[name] = opened(self._file, name)
+            except (OSError, KeyError, ValueError) as error:
+                raise UserError(f"{self.path}: {name!r} is damaged ({error}); {_AGAIN}") from None
         self.labels: NDArray[np.int64] = self._read("label", 0, None)
         self.sample_ids = [value.decode() for value in self._read("sample_id", 0, None)]
         self.groups = [value.decode() for value in self._read("group", 0, None)]
@@ -118,15 +127,40 @@ class FeatureStore:
         array: NDArray[Any] = self._read(modality, index, index + 1)[0]
         return array
 
+    def packed(self, modality: str, start: int, stop: int) -> Packed | None:
+        """Read rows ``start`` to ``stop`` (exclusive) as they are packed; None: they are not.
+
+        Raises:
+            UserError: The checksum of a row does not fit.
+        """
+        array = self._arrays[modality]
+        if not isinstance(array, PackedArray):
+            return None
+        with self._one_line(modality, start, stop):
+            return array.packed(start, stop)
+
+    def nbytes(self, modality: str) -> int:
+        """Return the bytes of all samples in the file."""
+        return int(self._arrays[modality].nbytes)
+
     def _read(self, name: str, start: int, stop: int | None) -> NDArray[Any]:
-        try:
+        with self._one_line(name, start, stop):
             array: NDArray[Any] = self._arrays[name][start:stop]
+        return array
+
+    @contextlib.contextmanager
+    def _one_line(self, name: str, start: int, stop: int | None) -> Iterator[None]:
+        """Make errors of what reads some rows those of a user."""
+        try:
+            yield
+        except DamagedPictureError as error:
+            row = start + error.sample
+            raise UserError(f"{self.path}: {name} row {row} is {error}; {_AGAIN}") from None
         except OSError as error:
             end = len(self._arrays[name]) if stop is None else stop
             raise UserError(
                 f"{self.path}: {name} rows {start} to {end - 1} are damaged ({error}); {_AGAIN}"
             ) from None
-        return array
 
 
 _AGAIN = "delete it and run stage extract again"

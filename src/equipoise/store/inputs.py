@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from equipoise import layout
 from equipoise.errors import UserError
+from equipoise.modalities.packing import Packed
 from equipoise.store.features import FeatureStore
 
 
@@ -61,6 +62,14 @@ class Inputs:
     def row(self, modality: str, index: int) -> NDArray[Any]:
         """Read one sample."""
         return self._of(modality).row(modality, index)
+
+    def packed(self, modality: str, start: int, stop: int) -> Packed | None:
+        """Read rows ``start`` to ``stop`` (exclusive) as they are packed; None: they are not."""
+        return self._of(modality).packed(modality, start, stop)
+
+    def nbytes(self, modality: str) -> int:
+        """Return the bytes of all samples in the file."""
+        return self._of(modality).nbytes(modality)
 
 
 @contextlib.contextmanager

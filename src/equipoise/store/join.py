@@ -18,9 +18,13 @@ import numpy as np
 
 from equipoise import files
 from equipoise.errors import UserError
+from equipoise.modalities.packing import NAMES, Packed, pictures
 from equipoise.store import shards
+from equipoise.store.packed import lengths_of
 from equipoise.store.seal import seal
 
+#: Bytes under one checksum: about a sample of a few pictures, so that one is cheap to read.
+PACKED_CHUNK = 1 << 16
 _FULL = 70
 _FULL_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
@@ -30,7 +34,7 @@ class Plan:
     """What the final file holds, besides the arrays in the shards."""
 
     shapes: dict[str, tuple[tuple[int, ...], str]]
-    """Modality to the shape of one sample and its number type."""
+    """Modality to the shape of one sample and how it is kept: its number type, or its packing."""
     labels: list[int]
     sample_ids: list[str]
     groups: list[str]
@@ -38,10 +42,9 @@ class Plan:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        sample = sum(
-            int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in self.shapes.values()
-        )
+        """Bytes of all arrays, without those that are packed."""
+        numbers = [told for told in self.shapes.values() if told[1] not in NAMES]
+        sample = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in numbers)
         return sample * len(self.labels)
 
 
@@ -70,7 +73,9 @@ def join(target: Path, parts: Sequence[tuple[Path, int]], plan: Plan) -> None:
             check=False,
         )
         if done.returncode:
-            raise UserError(_explain(target, done.returncode, done.stderr, plan.nbytes))
+            packed = any(kind in NAMES for _, kind in plan.shapes.values())
+            size = sum(path.stat().st_size for path, _ in parts) if packed else plan.nbytes
+            raise UserError(_explain(target, done.returncode, done.stderr, size))
 
 
 def _explain(target: Path, status: int, said: str, size: int) -> str:
@@ -110,14 +115,11 @@ def _write(target: Path, parts: list[tuple[Path, int]], plan: Plan) -> None:
 
     with h5py.File(target, "w", libver=("v110", "v110")) as file:
         for name, (shape, kind) in plan.shapes.items():
-            file.create_dataset(
-                name,
-                (len(plan.labels), *shape),
-                kind,
-                chunks=(1, *shape),
-                fletcher32=True,
-                track_times=False,
-            )
+            count = len(plan.labels)
+            if kind in NAMES:
+                _create_packed(file, name, shape, kind, count)
+            else:
+                _create(file, name, (count, *shape), kind, (1, *shape))
         _columns(file, plan)
         for name, value in sorted(plan.attributes.items()):
             file.attrs[name] = value
@@ -129,9 +131,35 @@ def _write(target: Path, parts: list[tuple[Path, int]], plan: Plan) -> None:
             stop = start + len(shard.kept)
             for name, array in shard.arrays.items():
                 file[name][start:stop] = array
+            for name, packed in shard.packed.items():
+                _append_packed(file, name, packed, start)
             start = stop
         file.flush()
     seal(target)
+
+
+def _create(
+    file: Any, name: str, shape: tuple[int, ...], kind: str, chunks: tuple[int, ...], **more: Any
+) -> Any:
+    return file.create_dataset(
+        name, shape, kind, chunks=chunks, fletcher32=True, track_times=False, **more
+    )
+
+
+def _create_packed(file: Any, name: str, shape: tuple[int, ...], kind: str, count: int) -> None:
+    """All bytes in one row, and how long each picture is: rows and slabs are one read."""
+    array = _create(file, name, (0,), "uint8", (PACKED_CHUNK,), maxshape=(None,))
+    array.attrs["packing"], array.attrs["shape"] = kind, shape
+    each = pictures(shape)
+    _create(file, lengths_of(name), (count, each), "int32", (min(count, 4096), each))
+
+
+def _append_packed(file: Any, name: str, packed: Packed, start: int) -> None:
+    array, lengths = file[name], file[lengths_of(name)]
+    end = len(array)
+    array.resize(end + len(packed.data), axis=0)
+    array[end:] = packed.data
+    lengths[start : start + len(packed.lengths)] = packed.lengths
 
 
 def _columns(file: Any, plan: Plan) -> None:

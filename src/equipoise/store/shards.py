@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from equipoise import files
 from equipoise.console import log
 from equipoise.errors import UserError
+from equipoise.modalities.packing import NAMES, Packed, pictures
 
 Shapes = Mapping[str, tuple[tuple[int, ...], str]]
-"""Modality to the shape of one sample and the name of its number type."""
+"""Modality to the shape of one sample and how it is kept: its number type, or its packing."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Shard:
     kept: NDArray[np.int64]
     """Positions of the decoded rows among the rows of this shard, ascending."""
     arrays: dict[str, NDArray[Any]]
-    """Modality to array (len(kept), ...)."""
+    """Modality to array (len(kept), ...), where samples are kept as numbers."""
     rejected: NDArray[np.int64]
     """Positions of the other rows, ascending."""
     reasons: list[str]
@@ -37,6 +38,8 @@ class Shard:
     """What decoded them: versions of libraries."""
     facts: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     """``<modality>.<fact>`` to one number for each kept row: what the settings did to it."""
+    packed: dict[str, Packed] = field(default_factory=dict)
+    """Modality to the kept samples, where they are packed."""
 
 
 def write(path: Path, shard: Shard) -> None:
@@ -47,6 +50,8 @@ def write(path: Path, shard: Shard) -> None:
     """
     arrays = {f"modality_{name}": array for name, array in shard.arrays.items()}
     arrays |= {f"fact_{name}": array for name, array in shard.facts.items()}
+    arrays |= {f"bytes_{name}": one.data for name, one in shard.packed.items()}
+    arrays |= {f"lengths_{name}": one.lengths for name, one in shard.packed.items()}
     size = sum(array.nbytes for array in arrays.values())
     with files.atomic_path(path) as temporary:
         try:
@@ -113,6 +118,7 @@ def _load(path: Path) -> Shard:
             [str(reason) for reason in file["reasons"]],
             str(file["decoder"]),
             named("fact_"),
+            {name: Packed(data, file[f"lengths_{name}"]) for name, data in named("bytes_").items()},
         )
 
 
@@ -121,11 +127,17 @@ def _fits(shard: Shard, rows: int, shapes: Shapes) -> bool:
     return (
         np.array_equal(positions, np.arange(rows))
         and len(shard.reasons) == len(shard.rejected)
-        and set(shard.arrays) == set(shapes)
+        and set(shard.arrays) | set(shard.packed) == set(shapes)
         and all(len(values) == len(shard.kept) for values in shard.facts.values())
         and all(
-            shard.arrays[name].shape == (len(shard.kept), *shape)
+            _packed_fits(shard.packed[name], (len(shard.kept), pictures(shape)))
+            if kind in NAMES
+            else shard.arrays[name].shape == (len(shard.kept), *shape)
             and shard.arrays[name].dtype == kind
             for name, (shape, kind) in shapes.items()
         )
     )
+
+
+def _packed_fits(packed: Packed, counts: tuple[int, int]) -> bool:
+    return packed.lengths.shape == counts and len(packed.data) == packed.lengths.sum()

@@ -15,7 +15,7 @@ from equipoise.errors import UserError
 from equipoise.modalities.feed import Drawn
 from equipoise.modalities.normalise import Normalisation
 from equipoise.training.batch import Batch, Plan
-from equipoise.training.order import arranged, permutation
+from equipoise.training.order import arranged, permutation, spans, windows
 from equipoise.training.source import Raw, Source, Store, open_source
 from equipoise.training.streams import Streams, feeds_of, measured
 
@@ -78,6 +78,7 @@ class Data:
         normalisation: Of the modalities that it is known of: from an earlier stage, or what
             pretrained weights expect; of the others it is computed on ``train``.
         augment: Modality to what is random in training.
+        window: Samples that are shuffled together (``train.shuffle_window``); None: all.
     """
 
     def __init__(
@@ -88,8 +89,10 @@ class Data:
         resident_gib: float,
         normalisation: Mapping[str, Normalisation] | None = None,
         augment: Mapping[str, Mapping[str, Any]] | None = None,
+        window: int | None = None,
     ) -> None:
         self.device = device
+        self._window = window
         self.splits = dict(splits)
         self.modalities = sorted(store.modalities)
         self.classes = list(store.classes)
@@ -125,13 +128,14 @@ class Data:
         run is (epoch, batch), whatever happened before.
         """
         plan = plan or Plan()
-        places = arranged(len(rows), batch_size, seed, plan)
+        places = self.places(len(rows), batch_size, seed, plan)
         keep = self._kept(plan, torch.cat(places)) if places else None
         drawn = self.streams.draw(seed, len(rows))  # one copy to the device, not one a step
         batches = [torch.from_numpy(rows)[place] for place in places]
         position = sum(len(index) for index in batches[:start])
+        ends = [end - start for end in self._ends(places, seed) if end > start]
         batches = batches[start:]
-        for index, raw in zip(batches, self._source.batches(batches), strict=True):
+        for index, raw in zip(batches, self._source.batches(batches, ends), strict=True):
             span = slice(position, position + len(index))
             position += len(index)
             part = {m: {name: d[span] for name, d in by.items()} for m, by in drawn.items()}
@@ -139,9 +143,21 @@ class Data:
             batch.keep = keep and {m: kept[span] for m, kept in keep.items()}
             yield batch
 
+    def places(
+        self, count: int, batch_size: int, seed: tuple[int, int], plan: Plan
+    ) -> list[Tensor]:
+        """Return the places of each batch of an epoch among its ``count`` entries."""
+        return arranged(count, batch_size, seed, plan, self._window)
+
+    def _ends(self, places: list[Tensor], seed: tuple[int, int]) -> list[int]:
+        """Return where spans of batches end that are read at once; nothing: each alone."""
+        if self._window is None or not places:
+            return []
+        return spans(places, windows(sum(map(len, places)), seed, self._window))
+
     def order(self, rows: Indices, seed: tuple[int, int]) -> Tensor:
         """Return ``rows`` in the order of the epoch ``seed`` = (seed, epoch)."""
-        return torch.from_numpy(rows)[permutation(len(rows), seed)]
+        return torch.from_numpy(rows)[permutation(len(rows), seed, self._window)]
 
     def _kept(self, plan: Plan, order: Tensor) -> dict[str, Tensor] | None:
         """Return ``Plan.keep`` in the order of the epoch: one copy to the device."""

@@ -162,7 +162,8 @@ def _make_run(
     else:
         normalisation = pretrained.expected(placed, store, settings.augment)
     gib = job.runtime.resident_gib
-    data = Data(store, splits, device, gib, normalisation, settings.augment)
+    window = settings.train.shuffle_window
+    data = Data(store, splits, device, gib, normalisation, settings.augment, window)
     seed_everything(job.seed)
     fusion = method.fusion(settings.model.fusion)
     width, classes = settings.model.features, len(data.classes)

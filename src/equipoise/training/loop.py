@@ -23,7 +23,7 @@ from equipoise.training.checkpoint import (
     set_generator_state,
 )
 from equipoise.training.data import Indices
-from equipoise.training.order import arranged, cut
+from equipoise.training.order import cut
 from equipoise.training.run import Run, set_groups, set_rate, shown_groups
 from equipoise.training.schedule import learning_rate
 from equipoise.training.signals import Stop
@@ -171,7 +171,9 @@ class Trainer:
     def _batch_rows(self, epoch: int, step: int) -> list[int]:
         rows, seed = self._rows(), (self.run.seed, epoch)
         size, plan = self.run.settings.batch_size, self._plan or Plan()
-        return [int(row) for row in rows[arranged(len(rows), size, seed, plan)[step - 1]]]
+        return [
+            int(row) for row in rows[self.run.data.places(len(rows), size, seed, plan)[step - 1]]
+        ]
 
     def _rows(self) -> Indices:
         rows = self._plan.rows if self._plan else None

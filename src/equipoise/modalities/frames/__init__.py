@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from equipoise.modalities.axes import check_axes
+from equipoise.modalities.packing import Store, check_store
 from equipoise.modalities.picks import PickSettings
 from equipoise.modalities.sizes import (
     Both,
     Colour,
     Pair,
+    Quality,
     Views,
     Window,
     check_views,
@@ -38,6 +40,10 @@ class Settings(Section):
     range: Pair[int] | None = None
     """With 16 bits: values outside are cut, then [low, high] becomes 0 to 1 (not when stored, but
     when an encoder is given them); null: they are normalised as they are."""
+    store: Store = "raw"
+    """``raw``: every value; ``jpeg``: fewer bytes, and values that differ by a few levels."""
+    quality: Quality = 95
+    """Of ``store: jpeg``, as libjpeg counts."""
     key: str = ""
     """Of a file of arrays: the name of the array; empty: there is one only."""
     axes: str = "thwc"
@@ -48,6 +54,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _depth(self) -> Settings:
         grey_depth(self.bits, self.channels, self.range)
+        check_store(self.store, self.bits)
         check_axes(self.axes, "thwc", needed="hw")
         return self
 

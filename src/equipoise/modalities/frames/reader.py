@@ -14,6 +14,7 @@ from equipoise.modalities import looks, pictures
 from equipoise.modalities.arrays import arranged, load
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored, Trace
 from equipoise.modalities.frames import Settings
+from equipoise.modalities.packing import packing
 from equipoise.modalities.picks import array_pick, media_pick, repeated
 from equipoise.modalities.suffixes import ARRAYS
 
@@ -28,7 +29,8 @@ class FramesReader(Reader[Settings]):
         """Return (frames, height, width, channels)."""
         settings = self.settings
         shape = (settings.pick.frames, *settings.size, settings.channels)
-        return Stored(shape, "uint8" if settings.bits == 8 else "uint16")
+        dtype = "uint8" if settings.bits == 8 else "uint16"
+        return Stored(shape, dtype, packing(settings.store, settings.quality))
 
     def input(self) -> Input:
         """Return (F, C, H, W)."""

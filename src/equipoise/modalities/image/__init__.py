@@ -7,7 +7,16 @@ from typing import Literal
 from pydantic import model_validator
 
 from equipoise.modalities.axes import check_axes
-from equipoise.modalities.sizes import Both, Colour, Pair, Views, check_views, grey_depth
+from equipoise.modalities.packing import Store, check_store
+from equipoise.modalities.sizes import (
+    Both,
+    Colour,
+    Pair,
+    Quality,
+    Views,
+    check_views,
+    grey_depth,
+)
 from equipoise.modalities.suffixes import ARRAYS, STILLS
 from equipoise.registry import KindInfo
 from equipoise.section import Section
@@ -27,6 +36,10 @@ class Settings(Section):
     range: Pair[int] | None = None
     """With 16 bits: values outside are cut, then [low, high] becomes 0 to 1 (not when stored, but
     when an encoder is given them); null: they are normalised as they are."""
+    store: Store = "raw"
+    """``raw``: every value; ``jpeg``: fewer bytes, and values that differ by a few levels."""
+    quality: Quality = 95
+    """Of ``store: jpeg``, as libjpeg counts."""
     key: str = ""
     """Of a file of arrays: the name of the array; empty: there is one only."""
     axes: str = "hwc"
@@ -35,6 +48,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _depth(self) -> Settings:
         grey_depth(self.bits, self.channels, self.range)
+        check_store(self.store, self.bits)
         check_axes(self.axes, "hwc", needed="hw")
         return self
 

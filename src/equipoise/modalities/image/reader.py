@@ -14,6 +14,7 @@ from equipoise.modalities import looks, pictures
 from equipoise.modalities.arrays import arranged, load
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored, Trace
 from equipoise.modalities.image import Settings
+from equipoise.modalities.packing import packing
 from equipoise.modalities.suffixes import ARRAYS
 
 
@@ -26,7 +27,9 @@ class ImageReader(Reader[Settings]):
     def stored(self) -> Stored:
         """Return (height, width, channels)."""
         shape = (*self.settings.size, self.settings.channels)
-        return Stored(shape, "uint8" if self.settings.bits == 8 else "uint16")
+        settings = self.settings
+        dtype = "uint8" if settings.bits == 8 else "uint16"
+        return Stored(shape, dtype, packing(settings.store, settings.quality))
 
     def input(self) -> Input:
         """Return (1, C, H, W)."""
