@@ -30,8 +30,8 @@ def test_two_gpu_jobs_get_a_gpu_each_and_a_cpu_job_gets_none(cluster):
 def test_a_job_outlives_its_daemons_but_not_its_node(cluster, tmp_path):
     begun = tmp_path / "begun"
     job = submit(cluster, "--no-requeue", command=f"srun sh -c 'touch {begun}; sleep 600'")
-    # Before its task runs, a job has nothing on the node that could outlive the daemon: Slurm calls it
-    # RUNNING earlier, and its script begins before srun has asked the daemon for the task.
+    # Before its task runs, a job has nothing on the node that could outlive the daemon: Slurm calls
+    # it RUNNING earlier, and its script begins before srun has asked the daemon for the task.
     cluster.wait(begun.exists, 120, "task of the job")
     cluster.kill("cpu01")
     cluster.start_daemon("cpu01")
