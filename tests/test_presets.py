@@ -49,6 +49,7 @@ SAME = {
     "kinetics_sounds/amss": "kinetics_sounds/aug",
     "kinetics_sounds/relearn": "kinetics_sounds/ogm_ge",
     "vggsound/ours": "ave/ours",
+    "ave/amss": "ave/ogm_ge",
 }
 
 
@@ -112,6 +113,7 @@ def test_the_sound_is_what_the_program_makes_of_it(name, tmp_path):
         ("kinetics_sounds/aug", [0, 10, 20]),
         ("kinetics_sounds/ours", [4, 13, 22]),
         ("ave/ogm_ge", [0, 26, 26]),  # at 0, 3 and 6 s of 2.7 s: the last is repeated
+        ("ave/amss", [13]),  # at 1.35 s, the middle
         ("vggsound/ogm_ge", [0]),
     ],
 )

@@ -124,7 +124,7 @@ def test_three_pairs_of_sounds_of_crema_d_are_the_same_files():
         for clip in crema_d.parse(miniature.real(name), name):
             items.append(crema_d.item(clip, side, votes[clip]))
     seconds = np.array([(int(table[i.media["audio"]]["bytes"]) - 44) / 32000 for i in items])
-    cuts = {"audio": summary(np.maximum(0, 1 - 3 / seconds))}
+    cuts = {"audio.cut": summary(np.maximum(0, 1 - 3 / seconds))}
     sums = {path: row["sha256"] for path, row in table.items()}
     found = audit(samples(items, files=["video", "audio"], checksums=sums, cuts=cuts))
     audio = [o for o in found["contradictions"] if o["modality"] == "audio"]

@@ -124,7 +124,10 @@ def test_frames_of_an_array_are_picked_and_scaled(tmp_path):
     assert reading.array[1, :3].tolist() == np.full((3, 10, 1), 30_002).tolist()
     first = frames(channels=1, bits=16, axes="hwt", pick={"first": 8}).read(path)
     assert first.array[:, 0, 0, 0].tolist() == [0, 10000, 20000, 30002, 40000, 40000, 40000, 40000]
-    assert first.facts == {"repeated": pytest.approx(3 / 8), "narrowed": 0.0}
+    assert first.facts == {
+        **{"repeated": pytest.approx(3 / 8), "narrowed": 0.0},
+        **{"cropped": 0.0, "unseen": 0.0},
+    }
     every = {"pick": {"every": 0.5, "count": 3}, "axes": "hwt", "channels": 1, "bits": 16}
     assert frames(rate=4.0, **every).read(path).array[:, 7, 0, 0].tolist() == [0, 20000, 40000]
     with pytest.raises(MediaError, match="needs rate"):

@@ -55,7 +55,7 @@ def test_rest_is_exactly_zero_and_what_is_too_long_is_cut_and_counted(tmp_path):
     reading = flow().read(tmp_path / "a.npy")
     assert reading.array[0, 0, 0].tolist() == [127, -127]
     assert reading.array[1, 0, 0].tolist() == [64, 0]
-    assert reading.facts == {"repeated": 0.0, "beyond": 0.25}
+    assert reading.facts == {"repeated": 0.0, "beyond": 0.25, "cropped": 0.0, "unseen": 0.0}
     values[0, 0, 0, 0] = np.nan
     np.save(tmp_path / "a.npy", values)
     with pytest.raises(MediaError, match="NaN or infinity"):

@@ -9,6 +9,8 @@ from equipoise.audit.leaks import share
 from equipoise.audit.samples import LISTED, Samples
 from equipoise.data.manifest import SUBSETS
 
+#: Facts of readings to what of a sample is cut.
+CUTS = {"cut": "length", "cropped": "area", "unseen": "time"}
 #: A class that has lost this share of its samples is thinned.
 THINNED = 0.1
 #: Columns that end so hold what raters said (docs/audit.md).
@@ -16,10 +18,11 @@ VOTE = "Vote"
 
 
 def cut(samples: Samples) -> list[dict[str, Any]]:
-    """Return, for each modality, how many samples the settings cut, and how much of them."""
+    """Return, for each modality, how many samples the settings cut, in what, and how much."""
     return [
         {
-            **{"modality": name, "samples": fact["clips"], "of": len(samples.rows)},
+            **{"modality": name.rpartition(".")[0], "how": CUTS[name.rpartition(".")[2]]},
+            **{"samples": fact["clips"], "of": len(samples.rows)},
             "share": share(fact["clips"], len(samples.rows)),
             **{"mean": fact["mean"], "most": fact["most"]},
             "ids": [samples.rows[number].sample_id for number in fact.get("rows", [])],

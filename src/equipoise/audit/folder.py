@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.audit.faults import CUTS
 from equipoise.audit.samples import Samples
 from equipoise.console import progress
 from equipoise.data import manifest as manifests
@@ -25,7 +26,7 @@ from equipoise.params import Split
 from equipoise.store.extracted import Facts, summary
 
 Tables = Mapping[str, Mapping[str, Any]]
-Found = dict[str, tuple[Trace, float]]
+Found = dict[str, tuple[Trace, dict[str, float]]]
 
 
 class Look:
@@ -35,7 +36,7 @@ class Look:
         self._how = how
 
     def __call__(self, sources: Mapping[str, Path | str]) -> Found:
-        """Return modality to trace, and to the share that its settings cut off.
+        """Return modality to trace, and to the shares that its settings cut off, by fact.
 
         Raises:
             MediaError: It cannot be read.
@@ -43,7 +44,7 @@ class Look:
         return {
             name: (
                 self._how[name].trace(reading.array, sources[name]),
-                reading.facts.get("cut", 0.0),
+                {fact: value for fact, value in reading.facts.items() if fact in CUTS},
             )
             for name, reading in read_sample(self._how, sources).items()
         }
@@ -73,7 +74,11 @@ def of_folder(folder: Path, tables: Tables, split: Split, threads: int | None = 
     kept = [(row, one) for row, one in both if not isinstance(one, MediaError)]
     # Stage split sees no other samples than these: with the rest, sides would be others.
     whole = replace(manifest, rows=[row for row, _ in kept])
-    lost = {name: np.array([one[name][1] for _, one in kept]) for name in how}
+    lost = {
+        f"{name}.{fact}": np.array([one[name][1][fact] for _, one in kept], np.float32)
+        for name, reader in sorted(how.items())
+        for fact in sorted(CUTS.keys() & set(reader.facts))
+    }
     return Samples(
         dataset=folder.name,
         manifest=manifest,

@@ -35,7 +35,7 @@ class Samples:
     things: Mapping[str, str]
     """Modality to what its samples are called."""
     cuts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Modality to ``clips``, ``mean``, ``most`` and ``rows``: what the settings cut off."""
+    """``<modality>.<fact>`` to ``clips``, ``mean``, ``most`` and ``rows``: what is cut off."""
     rejects: Mapping[str, str] = field(default_factory=dict)
     """Sample that cannot be read, to the reason."""
     official: bool = False

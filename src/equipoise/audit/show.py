@@ -59,9 +59,15 @@ def _contradictory(one: Result) -> Iterator[str]:
 
 
 def _cut(one: Result) -> Iterator[str]:
+    how = {
+        "length": "are longer than what is stored",
+        "area": "are pictures whose borders are cut off",
+        "time": "go on behind the part that the stored frames stand for",
+    }
     yield (
-        f"{one['modality']}: {one['samples']:,} of {one['of']:,} samples are longer than what is "
-        f"stored; {percent(one['mean'])} is cut off on average, {percent(one['most'])} at most"
+        f"{one['modality']}: {one['samples']:,} of {one['of']:,} samples {how[one['how']]}; "
+        f"{percent(one['mean'])} of the {one['how']} is cut off on average, "
+        f"{percent(one['most'])} at most"
     )
 
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from equipoise import files, layout, vouch
+from equipoise.audit.faults import CUTS
 from equipoise.audit.samples import Samples
 from equipoise.console import progress
 from equipoise.data import manifest as manifests
@@ -79,6 +80,4 @@ def _traces(
 
 def _cuts(extracted: dict[str, Any]) -> dict[str, dict[str, Any]]:
     facts: dict[str, dict[str, Any]] = extracted.get("facts", {})
-    return {
-        name.removesuffix(".cut"): fact for name, fact in facts.items() if name.endswith(".cut")
-    }
+    return {name: fact for name, fact in sorted(facts.items()) if name.rpartition(".")[2] in CUTS}

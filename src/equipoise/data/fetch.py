@@ -1,5 +1,7 @@
 """The one way a byte enters: every download of every data set goes through :func:`fetch`.
 
+(Archives that are too large to be kept are read as a stream: :mod:`equipoise.data.archives`.)
+
 A file gets its final name only after its size and sha256 were checked, a repository only after the
 commit of its tag was. Sources are tried in turn. ``EQUIPOISE_MIRROR`` names a folder laid out as
 ``<host>/<path>`` (what ``wget -x`` makes) for machines without internet; what it holds is taken
@@ -32,8 +34,27 @@ CHUNK = 1 << 14
 """Bytes per write: so much at most is lost when a connection is cut."""
 
 
-class _WrongError(Exception):
+class WrongError(Exception):
     """This source cannot give the right file; another may."""
+
+
+def start_of(response: Any, asked: int) -> int:
+    """Look at the head of an answer; return the byte of the file at which its body starts.
+
+    Args:
+        response: Of requests; not a redirect, not an error.
+        asked: From which byte on the file was asked for. A server may send all of it instead.
+
+    Raises:
+        WrongError: A web page, or another range.
+    """
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        raise WrongError("the server sent an HTML page instead of the file")
+    if response.status_code != 206:
+        return 0
+    if not response.headers.get("Content-Range", "").startswith(f"bytes {asked}-"):
+        raise WrongError("the server sent another range than was asked for")
+    return asked
 
 
 def fetch(source: Source, destination: Path) -> None:
@@ -96,7 +117,7 @@ def _fetch_file(source: FileSource, destination: Path, places: list[Path | str])
                 _copy(place, part, source)
             else:
                 _download(place, part, source if source.size else _sized(place, source))
-        except _WrongError as error:
+        except WrongError as error:
             faults.append(f"{place}: {error}")
             log.warning("%s: %s", place, error)
         except OSError as error:
@@ -128,11 +149,11 @@ def _fault(path: Path, source: FileSource) -> str:
 def _copy(original: Path, part: Path, source: FileSource) -> None:
     """Copy from the mirror, and check the copy."""
     if not original.is_file() or not os.access(original, os.R_OK):
-        raise _WrongError("not a readable file")
+        raise WrongError("not a readable file")
     shutil.copyfile(original, part)
     if fault := _fault(part, source):
         part.unlink()
-        raise _WrongError(fault)
+        raise WrongError(fault)
 
 
 def _sized(url: str, source: FileSource) -> FileSource:
@@ -143,12 +164,12 @@ def _sized(url: str, source: FileSource) -> FileSource:
     try:  # GET, not HEAD: addresses that are signed for the one refuse the other
         with requests.get(url, headers=headers, timeout=TIMEOUT, stream=True) as answer:
             if not answer.ok:
-                raise _WrongError(f"HTTP {answer.status_code}")
+                raise WrongError(f"HTTP {answer.status_code}")
             size = answer.headers.get("Content-Length", "")
     except requests.RequestException as error:
-        raise _WrongError(f"connection failed ({type(error).__name__})") from None
+        raise WrongError(f"connection failed ({type(error).__name__})") from None
     if not size.isdecimal() or int(size) == 0:
-        raise _WrongError("the server does not state the size")
+        raise WrongError("the server does not state the size")
     return source.model_copy(update={"size": int(size)})
 
 
@@ -163,15 +184,15 @@ def _download(url: str, part: Path, source: FileSource) -> None:
             if size < source.size and size > have:
                 continue  # cut, but it brought something: go on from there
             if size < source.size:
-                raise _WrongError(f"{cut or 'connection closed'} at byte {size} of {source.size}")
+                raise WrongError(f"{cut or 'connection closed'} at byte {size} of {source.size}")
             if not (fault := _fault(part, source)):
                 return
             part.unlink()
             bar.advance(-size)
             if not have:
-                raise _WrongError(fault)
+                raise WrongError(fault)
             # The beginning came from elsewhere and may be what is wrong: once more from zero.
-    raise _WrongError(f"connection cut {TRIES} times")
+    raise WrongError(f"connection cut {TRIES} times")
 
 
 def _request(url: str, part: Path, source: FileSource, bar: Progress) -> str:
@@ -194,7 +215,7 @@ def _request(url: str, part: Path, source: FileSource, bar: Progress) -> str:
             downloader(url, writer, None)
         except requests.HTTPError as error:
             status = error.response.status_code if error.response is not None else "error"
-            raise _WrongError(f"HTTP {status}") from None
+            raise WrongError(f"HTTP {status}") from None
         except requests.RequestException as error:
             return f"connection failed ({type(error).__name__})"
     return ""
@@ -211,16 +232,10 @@ class _Writer:
         """Look at the answer's head before a byte of it is written (a requests hook)."""
         if response.is_redirect or not response.ok:
             return  # requests follows it, or raises
-        if response.headers.get("Content-Type", "").startswith("text/html"):
-            raise _WrongError("the server sent an HTML page instead of the file")
-        expected, start = self._source.size, 0
-        if response.status_code == 206:
-            start = self.have
-            if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-                raise _WrongError("the server sent another range than was asked for")
+        expected, start = self._source.size, start_of(response, self.have)
         with suppress(KeyError, ValueError):
             if (size := start + int(response.headers["Content-Length"])) != expected:
-                raise _WrongError(f"size: expected {expected} bytes, the server offers {size}")
+                raise WrongError(f"size: expected {expected} bytes, the server offers {size}")
         if start == 0:  # the server knows no ranges: everything comes again
             self._file.truncate(0)
             self._bar.advance(-self.have)
@@ -228,7 +243,7 @@ class _Writer:
     def write(self, chunk: bytes) -> None:
         """Append, but never more than the file is long."""
         if self._file.tell() + len(chunk) > self._source.size:
-            raise _WrongError(f"size: expected {self._source.size} bytes, the server sends more")
+            raise WrongError(f"size: expected {self._source.size} bytes, the server sends more")
         self._file.write(chunk)
         self._bar.advance(len(chunk))
 

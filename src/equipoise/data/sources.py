@@ -3,7 +3,7 @@
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -49,26 +49,55 @@ class RepositorySource(Section):
     """Day on which the commit was looked at; empty: not noted."""
 
 
+class StreamSource(Section):
+    """Archives that are read without being kept; their owner publishes neither size nor sha256."""
+
+    urls: Urls
+    """Of the archive, or of a text that names archives; the same at each of them, best first."""
+    holds: Literal["archive", "addresses"]
+    """What is there: an archive (tar, tar.gz), or a text with an address of one in each line."""
+    licence: str
+    checked: str = ""
+    """Day on which the addresses were looked up at their owner's; empty: not noted."""
+
+
 Source = FileSource | RepositorySource
 
 
 @cache
-def sources() -> dict[str, Source]:
+def sources() -> dict[str, Source | StreamSource]:
     """Read the registry.
 
     Raises:
         pydantic.ValidationError: An entry is neither a file nor a repository.
     """
     table = tomllib.loads(Path(__file__).with_name("sources.toml").read_text(encoding="utf-8"))
-    return TypeAdapter(dict[str, Source]).validate_python(table)
+    return TypeAdapter(dict[str, Source | StreamSource]).validate_python(table)
 
 
 def source(name: str) -> Source:
-    """Return one entry of the registry.
+    """Return one entry of the registry: a file or a repository.
 
     Raises:
         ValueError: There is none of that name; the nearest one is named.
     """
+    if isinstance(found := _entry(name), StreamSource):
+        raise ValueError(f"source {name!r} in sources.toml is read as a stream, never kept")
+    return found
+
+
+def stream(name: str) -> StreamSource:
+    """Return one entry of the registry: archives that are read as a stream.
+
+    Raises:
+        ValueError: There is none of that name; the nearest one is named.
+    """
+    if not isinstance(found := _entry(name), StreamSource):
+        raise ValueError(f"source {name!r} in sources.toml is no archive that is streamed")
+    return found
+
+
+def _entry(name: str) -> Source | StreamSource:
     if name not in sources():
         raise ValueError(f"no source {name!r} in sources.toml{nearest(name, sources())}")
     return sources()[name]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.media.errors import MediaError
-from equipoise.media.wants import Pictures, Still
+from equipoise.media.wants import Pictures, Still, left_out
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -107,6 +107,16 @@ def _cover(shown: Fraction, high: int, want: Pictures | Still, turn: Turn) -> tu
     sides = (shown, Fraction(high)) if turn.swap else (Fraction(high), shown)
     scale = max(want.height / sides[0], want.width / sides[1])
     return max(want.height, round(sides[0] * scale)), max(want.width, round(sides[1] * scale))
+
+
+def cropped(
+    frame: VideoFrame, want: Pictures | Still, turn: Turn | None = None, aspect: Fraction = SQUARE
+) -> float:
+    """Return the share of a frame's area that is not in what :func:`convert` returns."""
+    turn = turn_of(frame) if turn is None else turn
+    sides = (float(frame.height), float(frame.width * aspect))
+    sides = sides[::-1] if turn.swap else sides
+    return left_out(sides, (want.height, want.width), want.fit)
 
 
 def _scaled(frame: VideoFrame, height: int, width: int, channels: int) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.media.picture import convert, narrowed
+from equipoise.media.picture import convert, cropped, narrowed
 from equipoise.media.sound import SoundKeeper
 from equipoise.media.timeline import Timeline, usual_step
 from equipoise.media.tracks import Track
@@ -60,6 +60,7 @@ class PictureReader:
         self._shown = Timeline(self.track.unit)
         self._kept: dict[tuple[str, int], NDArray[Any]] = {}
         self._narrowed = dict.fromkeys(self._wants, 0.0)
+        self._cropped = dict.fromkeys(self._wants, 0.0)
         self._wanted = {name: frozenset(numbers) for name, numbers in self._plan.items()}
         self._last = 0
         self.track.reset()
@@ -79,6 +80,8 @@ class PictureReader:
                 want = self._wants[name]
                 self._kept[name, len(times) - 1] = convert(frame, want, None, self._aspect)
                 self._narrowed[name] = max(self._narrowed[name], narrowed(frame, want))
+                out = cropped(frame, want, None, self._aspect)
+                self._cropped[name] = max(self._cropped[name], out)
         self.track.count += 1
 
     def end(self) -> None:
@@ -106,6 +109,7 @@ class PictureReader:
                 seconds,
                 frames,
                 self._narrowed[name],
+                self._cropped[name],
             )
             for name, numbers in self._plan.items()
         }

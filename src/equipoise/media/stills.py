@@ -95,7 +95,8 @@ def _wanted(path: Path, image: Image.Image, wants: Mapping[str, Still]) -> dict[
         frame = av.VideoFrame.from_ndarray(pixels, format=layout)
         cut = image.mode.startswith("I") and want.bits == 8
         lost = picture.lost_values(_depth(image)) if cut else 0.0
-        found[name] = Found(picture.convert(frame, want, turn), narrowed=lost)
+        out = picture.cropped(frame, want, turn)
+        found[name] = Found(picture.convert(frame, want, turn), narrowed=lost, cropped=out)
     return found
 
 
@@ -169,7 +170,10 @@ def _from_clip(path: Path, wants: Mapping[str, Still]) -> dict[str, Found]:
                 for frame in packet.decode():
                     if frame.is_corrupt:
                         raise MediaError("damaged: its first frame is corrupt")
-                    return {name: Found(picture.convert(frame, w)) for name, w in wants.items()}
+                    return {
+                        name: Found(picture.convert(frame, w), cropped=picture.cropped(frame, w))
+                        for name, w in wants.items()
+                    }
         except (av.error.FFmpegError, ValueError) as error:
             raise MediaError(f"damaged: {error.args[1]}") from None
     raise MediaError("no picture in it")

@@ -6,6 +6,7 @@ something of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -82,3 +83,20 @@ class Found:
     narrowed: float = 0.0
     """Grey pictures of more than 8 bits of which 8 are wanted: share of their different values that
     are no longer different (the worst of the frames)."""
+    cropped: float = 0.0
+    """Pictures, Still: share of the picture's area that ``fit: crop`` leaves out (the worst)."""
+
+
+def left_out(sides: Sequence[float], size: tuple[int, int], fit: str) -> float:
+    """Return the share of a picture's area that is left out when it is fitted into ``size``.
+
+    Args:
+        sides: Height and width of the picture, upright, in any unit.
+        size: Height and width of what is kept.
+        fit: See :class:`Pictures`.
+    """
+    if fit != "crop":
+        return 0.0
+    height, width = sides
+    scale = min(height / size[0], width / size[1])
+    return round(1 - size[0] * size[1] * scale**2 / (height * width), 9)

@@ -84,8 +84,9 @@ class Trace:
 
     same: str
     """The same word for samples that are the same; empty: nothing is to be compared."""
-    bits: NDArray[np.bool_] | None = None
-    """Perceptual hash, of one length for a modality: pictures that look the same differ in few."""
+    bits: NDArray[np.uint8] | None = None
+    """Perceptual hash, eight bits in each, of one length for a modality: pictures that look the
+    same differ in few of them."""
     empty: str = ""
     """What the sample is, where nothing is in it: ``silent``, ``black``, ``constant``."""
     words: tuple[str, ...] = ()

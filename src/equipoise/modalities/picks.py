@@ -61,6 +61,22 @@ def array_pick(pick: PickSettings, frames: int, rate: float | None) -> list[int]
     return [min(int(k * pick.every * rate + 1e-6), frames - 1) for k in count]
 
 
+def unseen(pick: PickSettings, frames: int, seconds: float | None) -> float:
+    """Return the share of a clip behind the part that the stored frames stand for.
+
+    That part is all of it for ``even``, ``count`` times so many seconds for ``every``, and the
+    frames themselves for ``first``.
+
+    Args:
+        pick: Which frames are stored.
+        frames: How many the clip has.
+        seconds: How long it is; None: not known.
+    """
+    if pick.every is not None:
+        return max(0.0, 1 - pick.frames * pick.every / seconds) if seconds else 0.0
+    return max(0.0, 1 - pick.first / frames) if pick.first and frames else 0.0
+
+
 def repeated(frames: int, pick: PickSettings) -> float:
     """Return the share of the stored frames that stand there for want of others."""
     return max(0.0, 1 - frames / pick.frames) if frames else 0.0

@@ -14,10 +14,12 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from equipoise.data import published
+from equipoise.data import kinetics, published
 from equipoise.data.published import Item, Published
 from equipoise.errors import UserError
 
@@ -45,8 +47,9 @@ VARIANTS = {
 evaluates on Kinetics' validation part. No list of the last two is published."""
 ID = re.compile(r"([\w-]{11})_0*(\d+)(?:_\d+)?")
 HOW = (
-    "the clips are in the archives of github.com/cvdfoundation/kinetics-dataset (train and test, "
-    "also replacement_for_corrupted_k400.tgz): unpack the mp4 files below one folder"
+    "the clips are in the archives of github.com/cvdfoundation/kinetics-dataset (train, val, test, "
+    "replacement_for_corrupted_k400.tgz): unpack them below one folder, or let download.stream "
+    "read all of them and keep these clips"
 )
 
 
@@ -55,16 +58,37 @@ class Settings(Published):
 
     list: Literal["ogm_ge", "bml", "tcmax"] = "bml"
     """Which clips there are, and on which side."""
+    stream: bool = False
+    """Fill the folder ``media``: the archives of Kinetics-400 are read through the network, up to
+    436 GB, and of them only the clips of the list are kept, about 28 GB. What is there already is
+    not asked for; an interrupted run is continued by the next."""
 
 
 def download(destination: Path, settings: Settings) -> None:
     """Write ``manifest.csv`` and ``media/**.mp4`` (links to your clips).
 
     Raises:
-        UserError: A list cannot be fetched or read, or clips are absent.
+        UserError: A list cannot be fetched or read, archives cannot be had, or clips are absent.
     """
-    items = published.located(_items(destination, settings), settings)
-    published.take(destination, items, settings, HOW)
+    items, how = _items(destination, settings), HOW
+    root = Path(settings.media).expanduser()
+    if settings.stream:
+        if not settings.media:
+            raise UserError("download.stream: name with download.media the folder for the clips")
+        faults = kinetics.stream(root, {item.media["video"]: item.split for item in items})
+        lost = (
+            f"archives that could not be read: {len(faults)}, first {faults[0]}" if faults else ""
+        )
+        how = lost or "no archive holds them"
+    if settings.media:
+        there = kinetics.find(root, [item.media["video"] for item in items])
+        items = [_at(item, there) for item in items]
+    published.take(destination, items, settings, how)
+
+
+def _at(item: Item, there: Mapping[str, str]) -> Item:
+    media = {column: there.get(name, name) for column, name in item.media.items()}
+    return replace(item, media=media)
 
 
 def _items(destination: Path, settings: Settings) -> list[Item]:

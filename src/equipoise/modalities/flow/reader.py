@@ -21,14 +21,14 @@ from equipoise.modalities.base import (
 )
 from equipoise.modalities.flow import Settings, stored
 from equipoise.modalities.flow.compute import beyond, coded, flows, wheel
-from equipoise.modalities.picks import media_pick, repeated
+from equipoise.modalities.picks import media_pick, repeated, unseen
 from equipoise.modalities.suffixes import VIDEOS
 
 
 class FlowReader(Reader[Settings]):
     """Stored (F, H, W, 2), given (F, 2, H, W)."""
 
-    facts = ("repeated", "beyond")
+    facts = ("repeated", "beyond", "cropped", "unseen")
     things = "flows"
 
     def stored(self) -> Stored:
@@ -57,11 +57,13 @@ class FlowReader(Reader[Settings]):
     def take(self, found: Found) -> Reading:
         """Compute the flow between the frames."""
         values = flows(found.array[..., 0], self.settings.method, self.settings.preset)
-        return self._reading(values, max(found.frames - 1, 0))
+        return self._reading(values, max(found.frames - 1, 0), found.seconds, found.cropped)
 
     def read(self, source: Path | str) -> Reading:
         """Read flow from pictures or an array, and scale it."""
-        return self._reading(*stored.read(Path(source), self.settings))
+        values, there, out = stored.read(Path(source), self.settings)
+        rate = self.settings.rate
+        return self._reading(values, there, there / rate if rate else None, out)
 
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the flows side by side, directions as colours."""
@@ -71,9 +73,13 @@ class FlowReader(Reader[Settings]):
         """Compare the numbers; where they are all 0, nothing moves."""
         return numbers_trace(stored, "still")
 
-    def _reading(self, values: NDArray[np.float32], there: int) -> Reading:
+    def _reading(
+        self, values: NDArray[np.float32], there: int, seconds: float | None, out: float
+    ) -> Reading:
         facts = {
             "repeated": repeated(there, self.settings.pick),
             "beyond": beyond(values, self.settings.bound),
+            "cropped": out,
+            "unseen": unseen(self.settings.pick, there, seconds),
         }
         return Reading(coded(values, self.settings.bound), facts)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.media.errors import MediaError
+from equipoise.media.wants import left_out
 from equipoise.modalities import pictures
 from equipoise.modalities.arrays import arranged, load
 from equipoise.modalities.flow import Settings
@@ -17,8 +18,10 @@ from equipoise.modalities.suffixes import STILLS
 Flows = NDArray[np.float32]
 
 
-def read(path: Path, settings: Settings) -> tuple[Flows, int]:
-    """Return the picked flows (F, H, W, 2), in pixels of their size, and how many there are.
+def read(path: Path, settings: Settings) -> tuple[Flows, int, float]:
+    """Return the picked flows (F, H, W, 2), in pixels of their size.
+
+    Also how many there are, and the share of their area that ``fit: crop`` leaves out.
 
     Raises:
         MediaError: Not readable, or not two numbers for each place.
@@ -26,13 +29,15 @@ def read(path: Path, settings: Settings) -> tuple[Flows, int]:
     if path.is_dir() or path.suffix.lower() in STILLS:
         files = horizontal(path, settings)
         chosen = array_pick(settings.pick, len(files), settings.rate)
-        flows = [_scaled(picture_pair(files[i], settings), settings) for i in chosen]
-        return np.stack(flows), len(files)
+        pairs = [picture_pair(files[i], settings) for i in chosen]
+        out = max(left_out(pair.shape[:2], settings.size, settings.fit) for pair in pairs)
+        return np.stack([_scaled(pair, settings) for pair in pairs]), len(files), out
     array = arranged(load(path, settings.key), settings.axes, "thwc")
     if array.shape[-1] != 2 or 0 in array.shape:
         raise MediaError(f"a flow has two channels and no empty axis; this one is {array.shape}")
     chosen = array_pick(settings.pick, len(array), settings.rate)
-    return np.stack([_scaled(array[i], settings) for i in chosen]), len(array)
+    out = left_out(array.shape[1:3], settings.size, settings.fit)
+    return np.stack([_scaled(array[i], settings) for i in chosen]), len(array), out
 
 
 def horizontal(path: Path, settings: Settings) -> list[Path]:

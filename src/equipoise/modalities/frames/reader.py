@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.media.wants import Found, Pictures, Want
+from equipoise.media.wants import Found, Pictures, Want, left_out
 from equipoise.modalities import looks, pictures
 from equipoise.modalities.arrays import arranged, load
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored, Trace
 from equipoise.modalities.frames import Settings
 from equipoise.modalities.packing import packing
-from equipoise.modalities.picks import array_pick, media_pick, repeated
+from equipoise.modalities.picks import array_pick, media_pick, repeated, unseen
 from equipoise.modalities.suffixes import ARRAYS
 
 
 class FramesReader(Reader[Settings]):
     """Stored (F, H, W, C), given (F, C, H, W)."""
 
-    facts = ("repeated", "narrowed")
+    facts = ("repeated", "narrowed", "cropped", "unseen")
     things = "videos"
 
     def stored(self) -> Stored:
@@ -54,7 +54,9 @@ class FramesReader(Reader[Settings]):
     def take(self, found: Found) -> Reading:
         """Take the frames as they are."""
         again = repeated(found.frames, self.settings.pick)
-        return Reading(found.array, {"repeated": again, "narrowed": found.narrowed})
+        behind = unseen(self.settings.pick, found.frames, found.seconds)
+        facts = {"repeated": again, "narrowed": found.narrowed}
+        return Reading(found.array, facts | {"cropped": found.cropped, "unseen": behind})
 
     def read(self, source: Path | str) -> Reading:
         """Read frames from a file of arrays; those that are picked are scaled."""
@@ -64,8 +66,14 @@ class FramesReader(Reader[Settings]):
         chosen = array_pick(settings.pick, len(frames), settings.rate)
         scaled = [pictures.scaled(frames[i], settings.size, settings.fit) for i in chosen]
         values = pictures.whole(np.stack(scaled), settings.bits)
-        again = repeated(len(frames), settings.pick)
-        return Reading(values, {"repeated": again, "narrowed": 0.0})
+        seconds = len(frames) / settings.rate if settings.rate else None
+        facts = {
+            "repeated": repeated(len(frames), settings.pick),
+            "narrowed": 0.0,
+            "cropped": left_out(frames.shape[1:3], settings.size, settings.fit),
+            "unseen": unseen(settings.pick, len(frames), seconds),
+        }
+        return Reading(values, facts)
 
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the frames side by side."""

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from equipoise.media.stills import is_deep
-from equipoise.media.wants import Found, Still, Want
+from equipoise.media.wants import Found, Still, Want, left_out
 from equipoise.modalities import looks, pictures
 from equipoise.modalities.arrays import arranged, load
 from equipoise.modalities.base import Input, Reader, Reading, Shown, Stored, Trace
@@ -21,7 +21,7 @@ from equipoise.modalities.suffixes import ARRAYS
 class ImageReader(Reader[Settings]):
     """Stored (H, W, C), given (1, C, H, W): a clip of one frame."""
 
-    facts = ("narrowed",)
+    facts = ("narrowed", "cropped")
     things = "pictures"
 
     def stored(self) -> Stored:
@@ -45,7 +45,8 @@ class ImageReader(Reader[Settings]):
 
     def take(self, found: Found) -> Reading:
         """Take the picture as it is."""
-        return Reading(found.array, {"narrowed": found.narrowed})
+        facts = {"narrowed": found.narrowed, "cropped": found.cropped}
+        return Reading(found.array, facts)
 
     def read(self, source: Path | str) -> Reading:
         """Read a picture from a file of arrays, and scale it."""
@@ -53,7 +54,8 @@ class ImageReader(Reader[Settings]):
         array = arranged(load(Path(source), settings.key), settings.axes, "hwc")
         picture = pictures.checked(array, settings.channels, settings.bits)
         scaled = pictures.scaled(picture, settings.size, settings.fit)
-        return Reading(pictures.whole(scaled, settings.bits), {"narrowed": 0.0})
+        out = left_out(picture.shape[:2], settings.size, settings.fit)
+        return Reading(pictures.whole(scaled, settings.bits), {"narrowed": 0.0, "cropped": out})
 
     def show(self, stored: NDArray[Any]) -> Shown:
         """Draw the picture."""
