@@ -138,7 +138,7 @@ def test_wrong_names_and_checksums_in_the_card_are_found(project):
         "a record of 'modalities' has 'modalities/nmae', which is no field",
     ]
     files.write_json(CARD, {"distribution": [{}]})
-    with pytest.raises(UserError, match="not a card of equipoise"):
+    with pytest.raises(UserError, match="has no 'contentUrl'; equipoise card"):
         list(croissant.problems(CARD))
 
 
