@@ -128,7 +128,7 @@ def test_pictures_that_look_the_same_by_another_way_of_counting():
     made[700] = made[3].copy()
     flips = random.permutation(600)[:6]
     made[700][flips] ^= True
-    keys = near.keys([Trace(str(n), bits) for n, bits in enumerate(made)])
+    keys = near.keys([Trace(str(n), np.packbits(bits)) for n, bits in enumerate(made)])
     assert keys[700] == keys[3]
     assert len(set(keys)) == 1199
 
