@@ -38,9 +38,8 @@ What stage extract costs, by the preset `vggsound/ours` (three frames of 224 x 2
 | 1280 x 720 | 1.04 | 57 core-hours | 577 core-hours |
 | stored | | 0.15 TB | 1.5 TB |
 
-Measured by `python benchmarks/corpus.py` on a core of an AMD EPYC, on clips made with x264 (which real
-ones resemble in size, not in content); the media themselves need room beside it, and AudioSet has no
-module here. [benchmarks/results/2-cores-corpus.txt](../benchmarks/results/2-cores-corpus.txt)
+Measured by `python benchmarks/corpus.py` on a core of an AMD EPYC, on made-up clips (H.264, AAC;
+real ones were not at hand); the media themselves need room beside it, and AudioSet has no module here. [benchmarks/results/2-cores-corpus.txt](../benchmarks/results/2-cores-corpus.txt)
 """
 
 
