@@ -4,7 +4,7 @@ Made-up clips of 10 s (H.264 at 25 frames a second, AAC), read as the preset of 
 this process with one thread, each once; CPU time counts. Bytes are those of the stored samples
 (features.h5 is not compressed). VGGSound has 199,176 clips, AudioSet about 2 million.
 
-    python benchmarks/corpus.py [--clips 12] [--preset vggsound/ours]
+    python benchmarks/corpus.py [--clips 6] [--preset vggsound/ours]
 """
 
 import argparse
@@ -37,7 +37,7 @@ def encode(path: Path, size: str, number: int) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=int, default=12)
+    parser.add_argument("--clips", type=int, default=6)
     parser.add_argument("--preset", default="vggsound/ours")
     told = parser.parse_args()
     dataset, name = told.preset.split("/")
