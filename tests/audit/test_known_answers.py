@@ -18,7 +18,7 @@ from equipoise.data.datasets import ave, crema_d, mmsd, mmsd2, ucf101
 from equipoise.data.manifest import Column, Manifest, Row
 from equipoise.data.tombert import parse as tombert
 from equipoise.modalities.base import reader
-from equipoise.store.extracted import summary
+from equipoise.store.extracted import Facts, summary
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data/datasets"))
 import miniature
@@ -124,7 +124,7 @@ def test_three_pairs_of_sounds_of_crema_d_are_the_same_files():
         for clip in crema_d.parse(miniature.real(name), name):
             items.append(crema_d.item(clip, side, votes[clip]))
     seconds = np.array([(int(table[i.media["audio"]]["bytes"]) - 44) / 32000 for i in items])
-    cuts = {"audio.cut": summary(np.maximum(0, 1 - 3 / seconds))}
+    cuts = summary([Facts.of(len(seconds), {"audio.cut": np.maximum(0, 1 - 3 / seconds)})])
     sums = {path: row["sha256"] for path, row in table.items()}
     found = audit(samples(items, files=["video", "audio"], checksums=sums, cuts=cuts))
     audio = [o for o in found["contradictions"] if o["modality"] == "audio"]

@@ -39,7 +39,9 @@ What stage extract costs, by the preset `vggsound/ours` (three frames of 224 x 2
 | stored | | 0.15 TB | 1.5 TB |
 
 Measured by `python benchmarks/corpus.py` on a core of an AMD EPYC, on made-up clips (H.264, AAC;
-real ones were not at hand); the media themselves need room beside it, and AudioSet has no module here. [benchmarks/results/2-cores-corpus.txt](../benchmarks/results/2-cores-corpus.txt)
+real ones were not at hand); the media themselves need room beside it, and AudioSet
+has no module here.
+[benchmarks/results/2-cores-corpus.txt](../benchmarks/results/2-cores-corpus.txt)
 """
 
 
