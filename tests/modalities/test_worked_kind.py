@@ -49,8 +49,8 @@ def added(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("test", TESTS, ids=lambda test: test.__name__.removeprefix("test_"))
-def test_it_passes_the_tests_of_the_table(test, readings):
-    given = {"row": ROW, "readings": readings, "device": "cpu"}
+def test_it_passes_the_tests_of_the_table(test, readings, tmp_path):
+    given = {"row": ROW, "readings": readings, "device": "cpu", "tmp_path": tmp_path}
     test(**{name: given[name] for name in inspect.signature(test).parameters})
 
 

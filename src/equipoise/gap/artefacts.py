@@ -98,7 +98,7 @@ def read_gap(paths: Mapping[str, Path], sample_ids: Sequence[str], settings: Gap
             converged=record["converged"],
             log_likelihood=record["log_likelihood"],
             samples=record["samples"],
-            bic=record["bic"],
+            bic=dict(record["bic"]),  # a checkpoint holds it, and only plain types
             identifiable=record["identifiable"],
             reason=record["reason"],
         )
