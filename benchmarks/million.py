@@ -18,17 +18,16 @@ import argparse
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from project import make_project
 
-ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("Snakefile", "params.yaml", "src", "workflow", "envs", "profiles")
 #: Fewer than a file system allows.
 LINKS = 50_000
 METHODS = {"from_scratch": {"joint": {}}, "from_warmup": {}}
@@ -64,21 +63,14 @@ def make_media(folder: Path, rows: int) -> None:
             manifest.write(f"sample_{row:07d},class_{row % 100},,speaker_{row % 5000},{name}\n")
 
 
-def make_project(folder: Path, media: Path, parts: int) -> None:
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir() and not source.is_symlink():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / name, follow_symlinks=False)
+def overlay(media: Path, parts: int) -> dict[str, Any]:
     tables = {
         "download": {"folder": str(media)},
         "modalities": {"picture": {"kind": "image", "column": "picture", "size": 8}},
         "encoders": {"picture": "conv_frames"},
         "extract": {"parts": parts},
     }
-    overlay = {"datasets": {"million": tables}, "methods": METHODS}
-    (folder / "overlay.yaml").write_text(json.dumps(overlay))
+    return {"datasets": {"million": tables}, "methods": METHODS}
 
 
 def downloaded(media: Path, project: Path, parts: int) -> None:
@@ -136,7 +128,7 @@ def main() -> None:
         project.mkdir()
         begin = time.perf_counter()
         make_media(media, options.rows)
-        make_project(project, media, options.parts)
+        make_project(project, overlay(media, options.parts))
         print(f"{options.rows} rows in {options.parts} parts, made in", end=" ")
         print(f"{time.perf_counter() - begin:.0f} s", flush=True)
         dry = ("snakemake", "--dry-run", "--quiet", "rules", "--configfile", "overlay.yaml")

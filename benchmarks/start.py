@@ -23,8 +23,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("Snakefile", "params.yaml", "src", "workflow", "envs", "profiles")
+from project import make_project
+
 OVERLAY = {"methods": {"from_scratch": {"joint": {}}, "from_warmup": {}}}
 BEFORE = ("download", "extract", "split", "embed", "search")
 CELL = ("--dataset", "keypad", "--overlay", "overlay.yaml", "--threads", "1")
@@ -46,14 +46,7 @@ sys.exit(cli.main(sys.argv[1:]) or 1)
 """
 
 
-def make_project(folder: Path, clips: int) -> None:
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir() and not source.is_symlink():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / name, follow_symlinks=False)
-    (folder / "overlay.yaml").write_text(json.dumps(OVERLAY))
+def set_clips(folder: Path, clips: int) -> None:
     params = folder / "params.yaml"
     text, found = re.subn(r"clips: \d+", f"clips: {clips}", params.read_text())
     assert found == 1
@@ -93,7 +86,8 @@ def main() -> None:
     rounds = options.rounds
     with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
         folder = Path(temporary)
-        make_project(folder, options.clips)
+        make_project(folder, OVERLAY)
+        set_clips(folder, options.clips)
         dry = ("snakemake", "--dry-run", "--quiet", "all")
         one = ("--configfile", "overlay.yaml")
         measure(folder, "equipoise --help", rounds, "equipoise", "--help")

@@ -1,0 +1,21 @@
+"""A copy of this project to measure in, with settings of its own in ``overlay.yaml``."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("Snakefile", "params.yaml", "src", "workflow", "envs", "profiles")
+
+
+def make_project(folder: Path, overlay: Mapping[str, Any]) -> None:
+    """Copy what the graph runs on into a folder, and write the overlay beside it."""
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir() and not source.is_symlink():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name, follow_symlinks=False)
+    (folder / "overlay.yaml").write_text(json.dumps(overlay))  # JSON is YAML
