@@ -85,7 +85,7 @@ def settled(
             if not note.exists():
                 files.write_json(note, _compare(model, data, settings, epoch, measure))
         found = files.read_json(note, "delete it, and the precision is measured anew")
-        chosen = found.get("precision") if isinstance(found, dict) else None
+        chosen = found.get("precision")
         if chosen not in CANDIDATES:
             raise UserError(f"{note}: names no precision; delete {state} and train again")
         return str(chosen)
