@@ -34,6 +34,11 @@ def test_stages_of_one_group_ask_for_the_same_partition():
     assert all(len(partitions) == 1 for partitions in together.values())
 
 
+def test_what_has_no_checkpoint_shares_no_job():
+    """A group that fails loses what all its stages made."""
+    assert not {"download", "extract", "extract_part", "embed"} & PROFILE["groups"].keys()
+
+
 def test_the_links_that_make_the_profiles_found():
     for link, target in (("slurm", "workflow/profiles/slurm"), ("profiles", "workflow/profiles")):
         assert (ROOT / link).readlink() == Path(target)
