@@ -26,13 +26,14 @@ def run(job: Job, settings: SearchJob) -> None:
         UserError: See :func:`equipoise.training.job.make_trainer`; or every trial diverged.
     """
     from equipoise.training import search
-    from equipoise.training.world import current
 
     outputs = layout.search(job.dataset, job.method)
     trials = search.draw(settings, job.method)
     if len(trials) == 1:
         search.write(outputs, trials, [])
         return
+    from equipoise.training.world import current  # torch
+
     trial_job = replace(job, seed=settings.seed)
     with tracking.run(job, settings) as tracked, progress(len(trials), "trials") as bar:
         results = []
