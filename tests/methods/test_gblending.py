@@ -124,12 +124,12 @@ def test_the_plugin_measures_splits_and_waits_for_a_super_epoch():
         ratios[f"weight_{k}"] = (loss(0) - loss(v)) / (loss(v) - loss(t)) ** 2
     total = sum(ratios.values())
     expected = {k: r / total for k, r in ratios.items()}
-    assert method.on_epoch_end(5, {}) == pytest.approx(expected, rel=1e-5)
+    assert method.on_epoch_end(5, {}) == pytest.approx(expected, rel=1e-4)
     batch = Batch({}, torch.zeros(1, dtype=torch.int64), torch.zeros(1))
     logits = [torch.tensor([[v, 0.0]]) for v in (0.5, -1.0, 2.0)]
     blended = method.loss(Output({}, {"a": logits[0], "b": logits[1]}, logits[2]), batch)
     by_hand = sum(w * loss(z) for w, z in zip(expected.values(), (0.5, -1.0, 2.0), strict=True))
-    assert blended.item() == pytest.approx(by_hand, rel=1e-5)
+    assert blended.item() == pytest.approx(by_hand, rel=1e-4)
 
 
 def test_fixed_weights_are_taken_as_they_are_and_nothing_is_measured():

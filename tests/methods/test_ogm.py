@@ -84,10 +84,10 @@ def test_only_dominant_encoders_are_scaled_and_by_the_coefficient(names):
         rho = sums[m] / np.mean([value for other, value in sums.items() if other != m])
         k = 1 - math.tanh(0.5 * rho) if rho > 1 else 1.0
         scaled.append(k < 1)
-        assert means[f"k_{m}"] == pytest.approx(k, rel=1e-6)
+        assert means[f"k_{m}"] == pytest.approx(k, rel=1e-5)
         for part in ("weight", "bias"):
             name = f"encoders.{m}.{part}"
-            torch.testing.assert_close(after[name], k * before[name], rtol=1e-6, atol=0)
+            torch.testing.assert_close(after[name], k * before[name], rtol=1e-5, atol=0)
     assert scaled[0] and not all(scaled)
     assert torch.equal(after["fusion.classifier.weight"], before["fusion.classifier.weight"])
 
