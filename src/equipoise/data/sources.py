@@ -53,9 +53,11 @@ class StreamSource(Section):
     """Archives that are read without being kept; their owner publishes neither size nor sha256."""
 
     urls: Urls
-    """Of the archive, or of a text that names archives; the same at each of them, best first."""
-    holds: Literal["archive", "addresses"]
-    """What is there: an archive (tar, tar.gz), or a text with an address of one in each line."""
+    """Of the archive, or of a text that names archives; the same at each of them, best first. Of
+    archives: each is another one."""
+    holds: Literal["archive", "archives", "addresses"]
+    """What is there: an archive (tar, tar.gz), or several, or a text with an address of one in each
+    line."""
     licence: str
     checked: str = ""
     """Day on which the addresses were looked up at their owner's; empty: not noted."""
