@@ -21,8 +21,8 @@ from urllib.parse import urljoin, urlsplit
 
 from equipoise import files
 from equipoise.console import log
+from equipoise.data.ask import TRIES, WrongError
 from equipoise.data.body import CHUNK, AgainError, opened
-from equipoise.data.fetch import TRIES, WrongError
 from equipoise.data.sources import StreamSource
 from equipoise.errors import StorageError
 

@@ -27,7 +27,7 @@ class FileSource(Section):
 
 
 class LooseSource(FileSource):
-    """A file that is not known as well: pretrained weights of others."""
+    """A file that is not known as well: pretrained weights of others, archives on Google Drive."""
 
     size: Annotated[int, Field(ge=0)] = 0
     """Bytes; 0: what the place says that has it."""
@@ -74,7 +74,8 @@ def sources() -> dict[str, Source | StreamSource]:
         pydantic.ValidationError: An entry is neither a file nor a repository.
     """
     table = tomllib.loads(Path(__file__).with_name("sources.toml").read_text(encoding="utf-8"))
-    return TypeAdapter(dict[str, Source | StreamSource]).validate_python(table)
+    entry = Source | LooseSource | StreamSource
+    return TypeAdapter(dict[str, entry]).validate_python(table)
 
 
 def source(name: str) -> Source:

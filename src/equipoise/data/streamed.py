@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from equipoise.console import log, progress
 from equipoise.data import archives, sources
-from equipoise.data.fetch import WrongError
+from equipoise.data.ask import WrongError
 from equipoise.errors import UserError
 
 IN_A_ROW = 3
