@@ -105,7 +105,10 @@ def test_it_goes_on_where_the_connection_broke(server, tmp_path):
     [
         (page("Google Drive - Quota exceeded"), "too many have fetched this file today"),
         (page("Error", "Too many users have viewed this file"), "copy it to a Drive of your own"),
-        (page("Google Drive", "Busy"), "a page instead of the file, 'Google Drive'; fetch the file"),
+        (
+            page("Google Drive", "Busy"),
+            "a page instead of the file, 'Google Drive'",
+        ),
         (page("Sign in - Google Accounts"), "not shared with everyone"),
         (page("Not Found", "", 404), "the file is gone"),
         (page("", "Sorry, the file you have requested does not exist."), "the file is gone"),

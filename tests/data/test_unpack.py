@@ -5,10 +5,9 @@ import random
 import stat
 import struct
 import sys
-import zipfile
-import zlib
 
 import pytest
+from made_archives import need_libarchive, rared, rared5, sevened, zipped
 
 from equipoise.data import archives, unpack
 from equipoise.data.ask import WrongError
@@ -17,90 +16,15 @@ NOISE = {f"c{n}.avi": random.Random(n).randbytes(3_000 + n) for n in range(4)}
 WANTED = {f"Walk/{name}": f"Walk/{name}" for name in ("c1.avi", "c3.avi")}
 
 
-@pytest.fixture
-def library():
-    pytest.importorskip("rarfile")
-    try:
-        import libarchive
-    except (ImportError, AttributeError, OSError, TypeError):
-        pytest.skip("libarchive-c or the system's libarchive is not there")
-    return libarchive
-
-
-def zipped(path, members):
-    """Members: name to bytes, or to (bytes, Unix mode)."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, given in members.items():
-            data, mode = given if isinstance(given, tuple) else (given, stat.S_IFREG | 0o644)
-            info = zipfile.ZipInfo(name)
-            info.external_attr = mode << 16
-            archive.writestr(info, data)
-    return path
-
-
-def sevened(path, members):
-    """By libarchive itself, which cannot write links there."""
-    import libarchive
-
-    with libarchive.file_writer(str(path), "7zip", options="compression=lzma2") as archive:
-        for name, given in members.items():
-            if not isinstance(given, tuple):
-                archive.add_file_from_memory(name, len(given), given)
-    return path
-
-
-def rared(path, members):
-    """RAR 4, unpacked (method 0x30), by hand: no free program writes it.
-
-    A block is its CRC, type, flags, length and fields; of a file also sizes, CRC of the data,
-    version 2.0, method, name and attributes (Unix, with the mode).
-    """
-
-    def block(kind, flags, fields=b""):
-        rest = struct.pack("<BHH", kind, flags, 7 + len(fields)) + fields
-        return struct.pack("<H", zlib.crc32(rest) & 0xFFFF) + rest
-
-    whole = b"Rar!\x1a\x07\x00" + block(0x73, 0, bytes(6))
-    for name, given in members.items():
-        data, mode = given if isinstance(given, tuple) else (given, stat.S_IFREG | 0o644)
-        crc = zlib.crc32(data)
-        sizes = struct.pack("<II", len(data), len(data))
-        known = struct.pack("<BIIBBHI", 3, crc, 0x52210000, 20, 0x30, len(name.encode()), mode)
-        whole += block(0x74, 0x8000, sizes + known + name.encode()) + data
-    path.write_bytes(whole + block(0x7B, 0x4000))
-    return path
-
-
-def rared5(path, members):
-    """RAR 5, stored: a block is its CRC, length, type, flags and fields, numbers of 7 bits a byte."""
-
-    def number(value):
-        return bytes([value & 127 | 128, *number(value >> 7)]) if value > 127 else bytes([value])
-
-    def block(*fields):
-        rest = b"".join(f if isinstance(f, bytes) else number(f) for f in fields)
-        rest = number(len(rest)) + rest
-        return struct.pack("<I", zlib.crc32(rest)) + rest
-
-    whole = b"Rar!\x1a\x07\x01\x00" + block(1, 0, 0)
-    for name, given in members.items():
-        data, mode = given if isinstance(given, tuple) else (given, stat.S_IFREG | 0o644)
-        crc, size = struct.pack("<I", zlib.crc32(data)), len(data)
-        whole += block(2, 2, size, 4, size, mode, crc, 0, 1, len(name.encode()), name.encode())
-        whole += data
-    path.write_bytes(whole + block(5, 0, 0))
-    return path
-
-
 MAKERS = {"zip": zipped, "7z": sevened, "rar": rared, "rar5": rared5}
 kinds = pytest.mark.parametrize("kind", MAKERS)
 
 
 @pytest.fixture
-def make(kind, tmp_path, request):
+def make(kind, tmp_path):
     """A maker of archives of one kind."""
     if kind != "zip":
-        request.getfixturevalue("library")
+        need_libarchive()
     (tmp_path / "in").mkdir()
     return lambda members: MAKERS[kind](tmp_path / f"a.{kind}", members)
 

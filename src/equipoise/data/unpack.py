@@ -95,7 +95,7 @@ def _volumes(path: Path) -> list[Path]:
     """Return all volumes of ``NAME.001``, in order; of another archive itself."""
     if path.suffix != ".001":
         return [path]
-    found = []
+    found: list[Path] = []
     while (volume := path.with_suffix(f".{len(found) + 1:03d}")).is_file():
         found.append(volume)
     return found
@@ -140,7 +140,7 @@ def _libarchive(kind: str, volumes: list[Path], folder: Path, wanted: Mapping[st
 
 
 def _crcs(path: Path) -> dict[str, int | None]:
-    """Return the checksums of the files of a rar; None: it has another kind, libarchive reads it."""
+    """Return the checksums of the files of a rar; None: one that libarchive compares."""
     import rarfile
 
     with rarfile.RarFile(path) as archive:
