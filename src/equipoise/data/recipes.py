@@ -154,8 +154,21 @@ def _here(name: str) -> str:
     """Say in words what is in the project folder."""
     if (found := on_disk(name)) is None:
         return "nothing"
-    stored = "" if found["extracted"] is None else f", {found['extracted']['samples']} extracted"
-    return f"{found['media_files']} files, {found['media_bytes']} bytes{stored}"
+    said = [f"{found['media_files']} files", f"{found['media_bytes']} bytes"]
+    said += [f"{found['absent']} listed samples absent"] if found["absent"] else []
+    if found["extracted"] is not None:
+        said.append(f"{found['extracted']['samples']} extracted")
+    return ", ".join(said)
+
+
+def _audited(name: str) -> str:
+    """Say how many findings of each kind stage audit has; empty where it has not run."""
+    found = audited(name)
+    if found is None:
+        return ""
+    kinds = ("leaks", "contradictions", "cut", "constant", "label_words")
+    counts = [f"{kind.replace('_', ' ')} {found[kind]}" for kind in kinds if found.get(kind)]
+    return f"    audit: {', '.join(counts) or 'nothing found'} (equipoise audit {name})\n"
 
 
 def shown(as_json: bool, as_markdown: bool) -> str:
@@ -166,7 +179,7 @@ def shown(as_json: bool, as_markdown: bool) -> str:
         return json.dumps(describe(), indent=2, ensure_ascii=False) + "\n"
     return "".join(
         f"{name}: {recipe.summary}\n    access: {recipe.access}; size: {recipe.size}; "
-        f"licence: {recipe.licence}\n    on disk: {_here(name)}\n"
+        f"licence: {recipe.licence}\n    on disk: {_here(name)}\n{_audited(name)}"
         f"    presets: {', '.join(presets.presets()[name])}\n"
         + "".join(f"    {key}: {what}\n" for key, what in recipe.lists.items())
         for name, recipe in recipes().items()
