@@ -1,5 +1,6 @@
 """Nothing half-written keeps a final name."""
 
+import errno
 import json
 import os
 import pickle
@@ -104,3 +105,18 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=r"named pipe or device, not a file"):
             read()
+
+
+def test_a_second_name_for_a_file_or_a_copy_of_it(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("x")
+    files.link_or_copy(tmp_path / "a", tmp_path / "b")
+    files.link_or_copy(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").samefile(tmp_path / "a")
+
+    def no_links(*_):
+        raise OSError(errno.EXDEV, "another disk")
+
+    monkeypatch.setattr(files.os, "link", no_links)
+    files.link_or_copy(tmp_path / "a", tmp_path / "c")
+    assert (tmp_path / "c").read_text() == "x" and not (tmp_path / "c").samefile(tmp_path / "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]

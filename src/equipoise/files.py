@@ -142,6 +142,18 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def link_or_copy(path: Path, final: Path) -> None:
+    """Give a file another name, without its bytes a second time where the disk can do that."""
+    if final.exists() and final.samefile(path):
+        return
+    with atomic_path(final) as temporary:
+        temporary.unlink()
+        try:
+            os.link(path, temporary)
+        except OSError:  # another disk, or one without hard links
+            shutil.copyfile(path, temporary)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as readable JSON with sorted keys, atomically; NaN is refused."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")

@@ -33,6 +33,10 @@ LAYOUTS = {
 """What an encoder may be given, and the axes of one sample."""
 
 
+LeftOut = dict[str, tuple[float, float]]
+"""``area in training``, ``time in evaluation`` and so on: the share on average, and at most."""
+
+
 @dataclass(frozen=True)
 class KindInfo:
     """What a kind of modality says of itself in its ``__init__.py`` (as ``KIND``)."""
@@ -62,6 +66,8 @@ class KindInfo:
     where they are not of this kind; for ``equipoise check``."""
     check: Callable[[Any, Any], None] | None = None
     """Called with settings and augmentation; raises ValueError where they contradict each other."""
+    left_out: Callable[[Any, Any], LeftOut] = lambda settings, augment: {}
+    """Settings and augmentation to what of every stored sample no encoder is given."""
 
 
 @dataclass(frozen=True)

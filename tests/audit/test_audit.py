@@ -266,3 +266,22 @@ def test_what_is_neither_a_data_set_nor_a_folder(own, capsys):
     params(own, "{}")
     assert cli.main(["audit", "mime"]) == 2
     assert "'mime' is no folder and no data set of params.yaml (mine)" in capsys.readouterr().err
+
+
+def test_what_the_augmentation_leaves_out_is_said_by_stage_and_verb(own, capsys):
+    params(own, "{allow_leaks: true}\n    augment: {image: {crop: {size: 12, scale: null}}}")
+    assert stages("download", "extract", "split", "audit") == [0, 0, 0, 0]
+    found = json.loads((own / "results/audit/mine.json").read_text())
+    pictures = [one for one in found["cut"] if one["modality"] == "image"]
+    assert [(one["how"], one["by"]) for one in pictures] == [
+        ("area", "training"),
+        ("area", "evaluation"),
+    ]
+    assert pictures[0]["samples"] == pictures[0]["of"] == 16
+    assert pictures[0]["mean"] == pictures[0]["most"] == 0.4375  # 1 - (12 / 16)^2
+    capsys.readouterr()
+    assert cli.main(["audit", "mine"]) == 0
+    said = (
+        "image: augment leaves out 43.8 % of the area of every sample in evaluation, 43.8 % at most"
+    )
+    assert said in capsys.readouterr().out

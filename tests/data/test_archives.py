@@ -139,7 +139,7 @@ def test_breaks_are_forgotten_when_it_goes_well(server, tmp_path, monkeypatch):
         (content(b""), "cut or damaged"),
         (content(PACKED[: len(PACKED) // 2]), "cut or damaged"),
         (unbounded(PACKED[:-4]), "cut or damaged"),
-        (content(PACKED[:-8] + bytes(8)), "cut or damaged"),  # CRC and length of gzip
+        (content(PACKED[:-8] + bytes(8)), "damaged"),  # CRC and length of gzip
         (content(PLAIN[: len(PLAIN) // 1024 * 512]), "cut"),
         (content(PLAIN.rstrip(b"\0") + bytes(300)), "cut"),
         (content(b"Rar!\x1a\x07" + NOISE["c0.mp4"]), "no archive"),
@@ -147,6 +147,32 @@ def test_breaks_are_forgotten_when_it_goes_well(server, tmp_path, monkeypatch):
 )
 def test_what_is_no_whole_archive_leaves_nothing(server, tmp_path, answer, words):
     assert words in refused(server.on("/a.tar.gz", answer), tmp_path)
+
+
+def test_what_stands_before_the_damage_is_kept_if_asked_for(server, tmp_path):
+    """It breaks off in clip 5, at 5/8 of the bytes; clip 3, the last before it, is not trusted."""
+    url = server.on("/a.tar.gz", content(PACKED[: len(PACKED) * 11 // 16]))
+    assert "cut or damaged" in refused(url, tmp_path)
+    with pytest.raises(WrongError, match=r"cut or damaged.*; 1 files before it"):
+        archives.take(url, tmp_path / "train", tmp_path / "archives" / "a.txt", odd, salvage=True)
+    assert below(tmp_path) == {f"train/{ODD[0]}": NOISE[ODD[0]]}
+
+
+def test_a_wrong_checksum_alone_says_nothing_of_the_place(server, tmp_path):
+    """The bytes of clip 1 do not shrink: they unpack, and only the CRC at the end is wrong."""
+    damaged = bytearray(PACKED)
+    damaged[60_000:60_100] = bytes(100)
+    url = server.on("/a.tar.gz", content(bytes(damaged)))
+    with pytest.raises(WrongError, match=r"damaged.*CRC"):
+        archives.take(url, tmp_path / "train", tmp_path / "archives" / "a.txt", odd, salvage=True)
+    assert not [name for name in below(tmp_path) if ".part/" not in name]
+
+
+def test_of_a_connection_that_breaks_nothing_is_kept(server, tmp_path):
+    url = server.on("/a.tar.gz", cut(PACKED, 200_000))
+    with pytest.raises(WrongError, match=r"5 times$"):
+        archives.take(url, tmp_path / "train", tmp_path / "archives" / "a.txt", odd, salvage=True)
+    assert not [name for name in below(tmp_path) if ".part/" not in name]
 
 
 def test_an_archive_cut_between_two_members(server, tmp_path):
@@ -237,6 +263,8 @@ def test_addresses_of_archives(server):
     url = server.on("/list.txt", content(f"{first}\r\n{second}\n\n{first}\n".encode()))
     assert archives.addresses(source(url)) == [first, second]
     assert archives.addresses(source(url, "archive")) == [url]
+    both = StreamSource(urls=[first, second], holds="archives", licence="none")
+    assert archives.addresses(both) == [first, second]
 
 
 @pytest.mark.parametrize(

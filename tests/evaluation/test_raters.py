@@ -70,6 +70,29 @@ def test_what_is_undefined_is_not_said(values):
     assert raters.spearman(values, values[::-1], 0.95)[1:] == (None, None, None)
 
 
+def test_what_differs_between_classes_is_not_taken_for_agreement():
+    """Two classes, within each no relation; together they seem to have one."""
+    first, second = [1, 2, 3, 4, 11, 12, 13, 14], [2, 4, 1, 3, 12, 14, 11, 13]
+    assert raters.spearman(first, second, 0.95).value == pytest.approx(1 - 6 * 20 / (8 * 63))
+    found = {
+        "": raters.spearman(first, second, 0.95),
+        "a": raters.spearman(first[:4], second[:4], 0.95),
+        "b": raters.spearman(first[4:], second[4:], 0.95),
+    }
+    pooled = raters.within(found, 0.95)
+    assert found["a"].value == pytest.approx(0) and pooled.value == pytest.approx(0)
+    assert pooled.clips == 8
+    assert pooled.high == pytest.approx(math.tanh(1.959963985 / math.sqrt(2)))  # weights 1 and 1
+
+
+def test_the_mean_of_two_classes_by_hand():
+    """n 5 and 13, r 0.5 and 0: weights 2 / 1.125 and 10, z 0.549306 and 0."""
+    two = {"a": raters.Correlation(5, 0.5, -1, 1), "b": raters.Correlation(13, 0.0, -1, 1)}
+    mean = 0.549306144 * (2 / 1.125) / (2 / 1.125 + 10)
+    pooled = raters.within(two | {"c": raters.Correlation(3, None, None, None)}, 0.95)
+    assert (pooled.clips, pooled.value) == (18, pytest.approx(math.tanh(mean)))
+
+
 def test_gaps_are_means_over_seeds_and_by_emotion():
     columns = {"audio": "VoiceVote", "video": "FaceVote"}
     found = raters.compare(gaps(), manifest(), columns, crema_d.agreement, 0.95)
@@ -87,7 +110,7 @@ def test_the_table_needs_votes_on_two_modalities():
     found = raters.table("crema_d", named, manifest(), tables, 0.95)
     assert found["header"] == ["Class", "Clips", "Spearman", "Interval"]
     assert [row[:3] for row in found["rows"]] == [
-        ["all", "6", "0.638"], ["ANG", "3", "–"], ["SAD", "3", "–"],
+        ["all", "6", "0.638"], ["within classes", "0", "–"], ["ANG", "3", "–"], ["SAD", "3", "–"],
     ]  # fmt: skip
     assert "voice score minus face score" in found["caption"]
     assert raters.table("keypad", named, manifest(), tables, 0.95) is None

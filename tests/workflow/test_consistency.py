@@ -205,7 +205,7 @@ def test_every_parameter_makes_both_tools_rerun_the_same_jobs(fresh):
             assert snakemake == stale, key
         assert bool(stale) == (path[0] != "runtime"), key
         seen |= stale
-    assert seen == {output for output in before if before[output] != "{}"}  # audit has none
+    assert seen == {output for output in before if before[output] != "{}"}
 
 
 def test_params_yaml_leaves_no_default_to_the_code():

@@ -18,7 +18,10 @@ VOTE = "Vote"
 
 
 def cut(samples: Samples) -> list[dict[str, Any]]:
-    """Return, for each modality, how many samples the settings cut, in what, and how much."""
+    """Return, for each modality, how many samples the settings cut, in what, and how much.
+
+    What ``augment`` leaves out of every sample has ``by``: training or evaluation.
+    """
     return [
         {
             **{"modality": name.rpartition(".")[0], "how": CUTS[name.rpartition(".")[2]]},
@@ -29,6 +32,14 @@ def cut(samples: Samples) -> list[dict[str, Any]]:
         }
         for name, fact in samples.cuts.items()
         if fact["clips"]
+    ] + [
+        {
+            **{"modality": name, "how": part.partition(" in ")[0], "by": part.partition(" in ")[2]},
+            **{"samples": len(samples.rows), "of": len(samples.rows), "share": 1.0},
+            **{"mean": mean, "most": most, "ids": []},
+        }
+        for name, parts in samples.left_out.items()
+        for part, (mean, most) in parts.items()
     ]
 
 

@@ -36,6 +36,8 @@ class Samples:
     """Modality to what its samples are called."""
     cuts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """``<modality>.<fact>`` to ``clips``, ``mean``, ``most`` and ``rows``: what is cut off."""
+    left_out: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    """Modality to what the augmentation leaves out of every sample, to its shares."""
     rejects: Mapping[str, str] = field(default_factory=dict)
     """Sample that cannot be read, to the reason."""
     official: bool = False

@@ -59,6 +59,12 @@ def _contradictory(one: Result) -> Iterator[str]:
 
 
 def _cut(one: Result) -> Iterator[str]:
+    if by := one.get("by"):
+        yield (
+            f"{one['modality']}: augment leaves out {percent(one['mean'])} of the {one['how']} of "
+            f"every sample in {by}, {percent(one['most'])} at most"
+        )
+        return
     how = {
         "length": "are longer than what is stored",
         "area": "are pictures whose borders are cut off",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-from equipoise import files, layout, vouch
+from equipoise import files, layout, registry, vouch
 from equipoise.audit.faults import CUTS
 from equipoise.audit.samples import Samples
 from equipoise.console import progress
@@ -21,8 +22,12 @@ from equipoise.store.features import FeatureStore
 _SLAB = 32 << 20
 
 
-def stored(dataset: str) -> Samples:
+def stored(dataset: str, augment: Mapping[str, Mapping[str, Any]]) -> Samples:
     """Read a data set that is extracted and split; each sample is read once.
+
+    Args:
+        dataset: Its name.
+        augment: Modality to what is random in training.
 
     Raises:
         UserError: A file is missing, or they do not belong together.
@@ -51,6 +56,7 @@ def stored(dataset: str) -> Samples:
             traces={name: _traces(store, how[name], manifest, rows) for name in how},
             things={name: reader.things for name, reader in how.items()},
             cuts=_cuts(extracted),
+            left_out=_left_out(store.tables, augment),
             rejects=files.read_pairs(features["rejects"], "sample_id", "reason"),
             official=record["protocol"] == "official",
         )
@@ -81,3 +87,18 @@ def _traces(
 def _cuts(extracted: dict[str, Any]) -> dict[str, dict[str, Any]]:
     facts: dict[str, dict[str, Any]] = extracted.get("facts", {})
     return {name: fact for name, fact in sorted(facts.items()) if name.rpartition(".")[2] in CUTS}
+
+
+def _left_out(
+    tables: Mapping[str, Mapping[str, Any]], augment: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Return what no encoder is given of any sample, by modality; empty: nothing."""
+    found = {}
+    for name, table in tables.items():
+        kind = registry.kinds()[table["kind"]]
+        own = {key: value for key, value in table.items() if key not in ("kind", "column")}
+        settings = registry.check(kind.settings, own, name)
+        changes = registry.check(kind.augment, augment.get(name, {}), name)
+        parts = kind.left_out(settings, changes)
+        found[name] = {part: (round(a, 6), round(b, 6)) for part, (a, b) in parts.items()}
+    return found

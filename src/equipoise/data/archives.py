@@ -21,8 +21,8 @@ from urllib.parse import urljoin, urlsplit
 
 from equipoise import files
 from equipoise.console import log
+from equipoise.data.ask import TRIES, WrongError
 from equipoise.data.body import CHUNK, AgainError, opened
-from equipoise.data.fetch import TRIES, WrongError
 from equipoise.data.sources import StreamSource
 from equipoise.errors import StorageError
 
@@ -40,6 +40,11 @@ _GZIP = b"\x1f\x8b"
 _ENDING = 1024
 """A tar ends with so many zeros at least."""
 
+
+class DamagedError(WrongError):
+    """The archive itself is wrong, from a known place on."""
+
+
 Pick = Callable[[str], str]
 """Last part of a member's name to the name under which it is kept; empty: not wanted."""
 
@@ -50,8 +55,8 @@ def addresses(source: StreamSource) -> list[str]:
     Raises:
         WrongError: The list cannot be had, or names something else than archives beside it.
     """
-    if source.holds == "archive":
-        return source.urls[:1]
+    if source.holds != "addresses":
+        return source.urls if source.holds == "archives" else source.urls[:1]
     faults = []
     for url in source.urls:
         try:
@@ -81,7 +86,7 @@ def known(index: Path) -> list[str] | None:
         return None
 
 
-def take(url: str, folder: Path, index: Path, pick: Pick) -> int:
+def take(url: str, folder: Path, index: Path, pick: Pick, salvage: bool = False) -> int:
     """Read one archive and keep what is wanted.
 
     Args:
@@ -89,6 +94,9 @@ def take(url: str, folder: Path, index: Path, pick: Pick) -> int:
         folder: Receives the files.
         index: Receives the names of all members, a line each, when everything else is done.
         pick: What is wanted, and under which name.
+        salvage: Of an archive that breaks off or cannot be unpacked from some byte on, keep the
+            files before, but for the last of them; it is an error still, and gets no index. Their
+            CRC is not known then. If only the CRC is wrong, nothing says where, nothing is kept.
 
     Returns:
         How many files were kept.
@@ -110,12 +118,22 @@ def take(url: str, folder: Path, index: Path, pick: Pick) -> int:
             log.warning("%s: %s; begun again", url, error)
             if attempt == TRIES:
                 raise WrongError(f"{error}, {TRIES} times") from None
+        except DamagedError as error:
+            if not salvage:
+                raise
+            raise DamagedError(f"{error}; {_publish(staged, folder)} files before it") from None
+    count = _publish(staged, folder)
+    files.write_text(index, "".join(f"{name}\n" for name in names))
+    return count
+
+
+def _publish(staged: Path, folder: Path) -> int:
+    """Give what was written its final names; return how many files those are."""
     kept = sorted(staged.iterdir())
     for path in kept:
         with files.atomic_path(folder / path.name) as temporary:
             path.replace(temporary)
-    staged.rmdir()
-    files.write_text(index, "".join(f"{name}\n" for name in names))
+    shutil.rmtree(staged)
     return len(kept)
 
 
@@ -124,7 +142,7 @@ def _read(stream: io.BufferedReader, staged: Path, pick: Pick) -> list[str]:
     first = stream.peek(len(_GZIP))
     if first.lstrip()[:1] == b"<":
         raise WrongError("a web page instead of an archive")
-    names = []
+    names, last = [], ""
     try:
         packed = first.startswith(_GZIP)
         watched = _Watched(gzip.GzipFile(fileobj=stream) if packed else stream)
@@ -136,11 +154,16 @@ def _read(stream: io.BufferedReader, staged: Path, pick: Pick) -> list[str]:
                 watched.expect(member.size if plain else 0)
                 name = _keep(tar, member, staged, pick)
                 names += [name] if name else []
+                last = pick(name) or last
         watched.drain()
     except StorageError:
         raise
+    except gzip.BadGzipFile as error:
+        raise WrongError(f"damaged, or no archive ({error})") from None
     except (tarfile.TarError, zlib.error, OSError, EOFError, ValueError, RecursionError) as error:
-        raise WrongError(f"cut or damaged, or no archive ({error})") from None
+        if last:
+            (staged / last).unlink(missing_ok=True)
+        raise DamagedError(f"cut or damaged, or no archive ({error})") from None
     return names
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.console import log
-from equipoise.data.fetch import TIMEOUT, TRIES, WrongError, mirrored, start_of
+from equipoise.data.ask import TIMEOUT, TRIES, WrongError, start_of
+from equipoise.data.fetch import mirrored
 
 CHUNK = 1 << 16
 """Bytes that are taken at once."""

@@ -21,40 +21,15 @@ from urllib.parse import unquote, urlsplit
 
 from equipoise import files
 from equipoise.console import Progress, log, progress
+from equipoise.data import drive
+from equipoise.data.ask import TIMEOUT, TRIES, WrongError, start_of
 from equipoise.data.repository import clone
 from equipoise.data.sources import FileSource, RepositorySource, Source
 from equipoise.errors import UserError
 from equipoise.places import MIRROR, expect_apart
 
-TRIES = 5
-"""How often one URL is asked to go on after the connection was cut."""
-TIMEOUT = (10, 60)
-"""Seconds to wait for a connection, and for the next bytes."""
 CHUNK = 1 << 14
 """Bytes per write: so much at most is lost when a connection is cut."""
-
-
-class WrongError(Exception):
-    """This source cannot give the right file; another may."""
-
-
-def start_of(response: Any, asked: int) -> int:
-    """Look at the head of an answer; return the byte of the file at which its body starts.
-
-    Args:
-        response: Of requests; not a redirect, not an error.
-        asked: From which byte on the file was asked for. A server may send all of it instead.
-
-    Raises:
-        WrongError: A web page, or another range.
-    """
-    if response.headers.get("Content-Type", "").startswith("text/html"):
-        raise WrongError("the server sent an HTML page instead of the file")
-    if response.status_code != 206:
-        return 0
-    if not response.headers.get("Content-Range", "").startswith(f"bytes {asked}-"):
-        raise WrongError("the server sent another range than was asked for")
-    return asked
 
 
 def fetch(source: Source, destination: Path) -> None:
@@ -116,7 +91,8 @@ def _fetch_file(source: FileSource, destination: Path, places: list[Path | str])
             if isinstance(place, Path):
                 _copy(place, part, source)
             else:
-                _download(place, part, source if source.size else _sized(place, source))
+                address = drive.direct(place)
+                _download(address, part, source if source.size else _sized(address, source))
         except WrongError as error:
             faults.append(f"{place}: {error}")
             log.warning("%s: %s", place, error)

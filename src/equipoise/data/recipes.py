@@ -28,6 +28,13 @@ out as published. A listed sample without its file ends the stage, unless `allow
 many may be absent; then `data/raw/<name>/coverage.json` says which. Pointers of Git LFS, web pages
 (a quota, a login) and empty files under the name of a medium are refused.
 
+With `download.unpack`, listed files are taken out of the owners' archives in that folder: zip; rar
+and 7z with `pip install 'equipoise[archives]'` and the system's libarchive (Debian: libarchive13).
+An archive on Google Drive is fetched first: the page that wants a confirmation for a large file is
+answered, a cut connection goes on where it broke, and pages that stand for a used-up quota, a
+private or a missing file are refused in one line. All this is written to what users of curl and
+gdown report, and was tested against a local server that behaves so: Drive itself was never asked.
+
 What stage extract costs, by the preset `vggsound/ours` (three frames of 224 x 224, a spectrogram of
 257 x 625; 772,834 bytes a clip), for clips of ten seconds:
 
@@ -103,14 +110,19 @@ def markdown() -> str:
             f"- Run here: {recipe.ran}.\n- Not run here: {recipe.not_ran}.\n\n{_presets(name)}"
         )
     rows = [
-        f"| {key} | {entry.urls[0]} | {entry.size:,} | `{entry.sha256[:16]}` | {entry.licence} "
-        f"| {entry.checked} |\n"
+        f"| {key} | {entry.urls[0]} | {_known(entry)} | {entry.licence} | {entry.checked} |\n"
         for key, entry in sources().items()
         if isinstance(entry, FileSource) and entry.checked
     ]
-    head = f"| list | address | bytes | sha256 begins | licence | checked |\n{'|---' * 6}|\n"
-    parts.append("## Lists\n\n" + head + "".join(rows))
+    head = f"| file | address | bytes | sha256 begins | licence | checked |\n{'|---' * 6}|\n"
+    parts.append("## Lists and archives\n\n" + head + "".join(rows))
     return "\n".join(parts)
+
+
+def _known(entry: FileSource) -> str:
+    """Return size and checksum as two cells; what is not published is a dash."""
+    sha256 = f"`{entry.sha256[:16]}`" if entry.sha256 else "-"
+    return f"{f'{entry.size:,}' if entry.size else '-'} | {sha256}"
 
 
 def _presets(dataset: str) -> str:
@@ -142,8 +154,21 @@ def _here(name: str) -> str:
     """Say in words what is in the project folder."""
     if (found := on_disk(name)) is None:
         return "nothing"
-    stored = "" if found["extracted"] is None else f", {found['extracted']['samples']} extracted"
-    return f"{found['media_files']} files, {found['media_bytes']} bytes{stored}"
+    said = [f"{found['media_files']} files", f"{found['media_bytes']} bytes"]
+    said += [f"{found['absent']} listed samples absent"] if found["absent"] else []
+    if found["extracted"] is not None:
+        said.append(f"{found['extracted']['samples']} extracted")
+    return ", ".join(said)
+
+
+def _audited(name: str) -> str:
+    """Say how many findings of each kind stage audit has; empty where it has not run."""
+    found = audited(name)
+    if found is None:
+        return ""
+    kinds = ("leaks", "contradictions", "cut", "constant", "label_words")
+    counts = [f"{kind.replace('_', ' ')} {found[kind]}" for kind in kinds if found.get(kind)]
+    return f"    audit: {', '.join(counts) or 'nothing found'} (equipoise audit {name})\n"
 
 
 def shown(as_json: bool, as_markdown: bool) -> str:
@@ -154,7 +179,7 @@ def shown(as_json: bool, as_markdown: bool) -> str:
         return json.dumps(describe(), indent=2, ensure_ascii=False) + "\n"
     return "".join(
         f"{name}: {recipe.summary}\n    access: {recipe.access}; size: {recipe.size}; "
-        f"licence: {recipe.licence}\n    on disk: {_here(name)}\n"
+        f"licence: {recipe.licence}\n    on disk: {_here(name)}\n{_audited(name)}"
         f"    presets: {', '.join(presets.presets()[name])}\n"
         + "".join(f"    {key}: {what}\n" for key, what in recipe.lists.items())
         for name, recipe in recipes().items()

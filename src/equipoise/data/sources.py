@@ -27,7 +27,7 @@ class FileSource(Section):
 
 
 class LooseSource(FileSource):
-    """A file that is not known as well: pretrained weights of others."""
+    """A file that is not known as well: pretrained weights of others, archives on Google Drive."""
 
     size: Annotated[int, Field(ge=0)] = 0
     """Bytes; 0: what the place says that has it."""
@@ -53,9 +53,11 @@ class StreamSource(Section):
     """Archives that are read without being kept; their owner publishes neither size nor sha256."""
 
     urls: Urls
-    """Of the archive, or of a text that names archives; the same at each of them, best first."""
-    holds: Literal["archive", "addresses"]
-    """What is there: an archive (tar, tar.gz), or a text with an address of one in each line."""
+    """Of the archive, or of a text that names archives; the same at each of them, best first. Of
+    archives: each is another one."""
+    holds: Literal["archive", "archives", "addresses"]
+    """What is there: an archive (tar, tar.gz), or several, or a text with an address of one in each
+    line."""
     licence: str
     checked: str = ""
     """Day on which the addresses were looked up at their owner's; empty: not noted."""
@@ -72,7 +74,8 @@ def sources() -> dict[str, Source | StreamSource]:
         pydantic.ValidationError: An entry is neither a file nor a repository.
     """
     table = tomllib.loads(Path(__file__).with_name("sources.toml").read_text(encoding="utf-8"))
-    return TypeAdapter(dict[str, Source | StreamSource]).validate_python(table)
+    entry = Source | LooseSource | StreamSource
+    return TypeAdapter(dict[str, entry]).validate_python(table)
 
 
 def source(name: str) -> Source:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from equipoise.data import published
-from equipoise.data.published import Item, Published
+from equipoise.data import owners, published
+from equipoise.data.owners import Packed
+from equipoise.data.published import Item
 from equipoise.errors import UserError
 
 LABELS = {"0": "negative", "1": "neutral", "2": "positive"}
 """As in the ``.txt`` twins of the lists, where they are -1, 0 and 1."""
+ARCHIVE = "IJCAI2019_data.zip"
+"""Name of the authors' archive, by those who have fetched it."""
 MARK = "$T$"
 """Stands in a tweet where the target was."""
 
@@ -43,7 +46,7 @@ def parse(lines: list[str], split: str, where: str) -> list[Item]:
     return items
 
 
-def download(destination: Path, settings: Published, dataset: str, folder: str) -> None:
+def download(destination: Path, settings: Packed, dataset: str, folder: str) -> None:
     """Fetch three lists, link the pictures of the user's folder, write the manifest.
 
     Args:
@@ -61,6 +64,8 @@ def download(destination: Path, settings: Published, dataset: str, folder: str) 
         items += parse(published.lines(destination, name), split, name)
     how = (
         "the pictures are in the archive that github.com/jefferyYu/TomBERT links to (Google "
-        f"Drive, by browser): unpack it, which makes the folder {folder}"
+        f"Drive): unpack it, which makes the folder {folder}, or let download.unpack do that; if "
+        f"Drive refuses, put the archive into download.media by browser, as {ARCHIVE}"
     )
+    owners.bring(items, settings, {ARCHIVE: f"{dataset}-pictures"}, how, f"{folder}/")
     published.take(destination, items, settings, how)

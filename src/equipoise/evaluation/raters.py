@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 ABOUT = (
     "Model and raters, training clips: Spearman's correlation, over clips, of {0} score minus {1} "
     "score of the warmed-up model's heads (mean over seeds) with the raters' agreement with the "
-    "label from {0} alone minus that from {1} alone; {2:.0%} interval (Bonett and Wright 2000)"
+    "label from {0} alone minus that from {1} alone; {2:.0%} interval (Bonett and Wright 2000). "
+    "Classes differ in both, which shows in 'all'; 'within classes' is their mean"
 )
 
 
@@ -50,6 +51,30 @@ def spearman(first: Sequence[float], second: Sequence[float], level: float) -> C
     half = float(norm.ppf((1 + level) / 2)) * math.sqrt((1 + value**2 / 2) / (count - 3))
     middle = math.atanh(value)
     return Correlation(count, value, math.tanh(middle - half), math.tanh(middle + half))
+
+
+def within(found: Mapping[str, Correlation], level: float) -> Correlation:
+    """Return the mean of the correlations of the classes, without what differs between classes.
+
+    Of Fisher's z, each weighted by its precision (n - 3) / (1 + r² / 2) (fixed-effect mean: Hedges
+    and Olkin, Statistical Methods for Meta-Analysis, 1985, chapter 11).
+
+    Args:
+        found: What :func:`compare` returns.
+        level: Level of the interval.
+    """
+    from scipy.stats import norm
+
+    known = [(one.clips, one.value) for key, one in found.items() if key and one.low is not None]
+    pairs = [(clips, value) for clips, value in known if value is not None]
+    if not pairs:
+        return Correlation(0, None, None, None)
+    weights = [(clips - 3) / (1 + value**2 / 2) for clips, value in pairs]
+    total = sum(weights)
+    mean = sum(w * math.atanh(value) for w, (_, value) in zip(weights, pairs, strict=True)) / total
+    half = float(norm.ppf((1 + level) / 2)) / math.sqrt(total)
+    clips = sum(clips for clips, _ in pairs)
+    return Correlation(clips, math.tanh(mean), math.tanh(mean - half), math.tanh(mean + half))
 
 
 def compare(
@@ -109,6 +134,7 @@ def table(
         return None
     found = compare(gaps, manifest, columns, module.agreement, level)  # type: ignore[union-attr]
     rows = [[key or "all", *_cells(one)] for key, one in found.items()]
+    rows.insert(1, ["within classes", *_cells(within(found, level))])
     header = ["Class", "Clips", "Spearman", "Interval"]
     caption = ABOUT.format(*columns, level)
     return {"name": "Model and raters", "caption": caption, "header": header, "rows": rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -132,3 +133,27 @@ def grey_depth(bits: int, channels: int, span: Any) -> None:
         raise ValueError("bits: 16 are of one channel; add channels: 1")
     if span is not None and (bits != 16 or not 0 <= span[0] < span[1] <= 65535):
         raise ValueError("range: [low, high] of 16-bit values, 0 <= low < high <= 65535")
+
+
+def views_left_out(size: tuple[int, int], augment: Views) -> dict[str, tuple[float, float]]:
+    """Return the share of a stored picture's area that ``crop`` leaves out; empty: nothing.
+
+    In training, with ``scale``, the average of the areas that are asked for: those that do not fit
+    into the picture with their ratio are drawn again, which is not counted.
+    """
+    if augment.crop is None:
+        return {}
+    fixed = 1 - min(math.prod(augment.crop.size) / math.prod(size), 1.0)
+    low, high = augment.crop.scale or (1 - fixed, 1 - fixed)
+    whole = augment.crop.evaluate == "whole"
+    found = {"area in training": (1 - (low + high) / 2, 1 - low)}
+    found["area in evaluation"] = (0.0, 0.0) if whole else (fixed, fixed)
+    return {name: shares for name, shares in found.items() if shares[1] > 0}
+
+
+def time_left_out(window: float | None, stored: float) -> dict[str, tuple[float, float]]:
+    """Return the share of a stored sample's time that ``window`` leaves out; empty: nothing."""
+    if window is None or window >= stored:
+        return {}
+    share = 1 - window / stored
+    return {f"time in {when}": (share, share) for when in ("training", "evaluation")}

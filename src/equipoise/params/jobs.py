@@ -42,7 +42,10 @@ class SplitJob(Split):
 
 
 class AuditJob(Section):
-    """Settings of one ``audit`` job: none, it says what it finds."""
+    """Settings of one ``audit`` job."""
+
+    augment: dict[str, dict[str, Any]]
+    """As of training: what it leaves out of every sample is said."""
 
 
 class EmbedJob(Section):
@@ -129,7 +132,7 @@ def job_settings(params: Params, stage: str, dataset: str = "", method: str = ""
             own = "folder" in params.datasets[dataset].download
             return SplitJob(**params.split_of(dataset).model_dump(), own=own)
         case "audit":
-            return AuditJob()
+            return AuditJob(augment=_augment(params, dataset))
         case "embed":
             return EmbedJob(encoders=params.encoders_of(dataset))
         case "warmup":
@@ -176,12 +179,16 @@ def _train_job(params: Params, dataset: str, method: str) -> TrainJob:
 
 
 def _network(params: Params, dataset: str) -> dict[str, Any]:
-    streams = params.streams_of(dataset)
     return {
         "model": params.model_of(dataset),
         "encoders": params.encoders_of(dataset),
-        "augment": {name: s.augment.model_dump(mode="json") for name, s in streams.items()},
+        "augment": _augment(params, dataset),
     }
+
+
+def _augment(params: Params, dataset: str) -> dict[str, dict[str, Any]]:
+    streams = params.streams_of(dataset)
+    return {name: stream.augment.model_dump(mode="json") for name, stream in streams.items()}
 
 
 JOBS: dict[str, type[Section]] = {

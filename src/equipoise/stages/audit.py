@@ -19,7 +19,7 @@ def run(job: Job, settings: AuditJob) -> None:
 
     output = layout.audit(job.dataset)["audit"]
     with tracking.run(job, settings) as tracked:
-        found = audit(stored(job.dataset))
+        found = audit(stored(job.dataset, settings.augment))
         files.write_json(output, found)
         for line in show.lines(found):
             log.info("%s: %s", job.dataset, line)

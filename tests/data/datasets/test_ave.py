@@ -1,11 +1,16 @@
 """ave: the real lists by their counts, a miniature through the stages."""
 
+import io
+import zipfile
 from collections import Counter
 
 import miniature
 import pytest
+from misbehaving_server import Server, content, in_turn, ranged
 
+from equipoise.data import drive, sources
 from equipoise.data.datasets import ave
+from equipoise.data.sources import LooseSource
 from equipoise.errors import UserError
 
 ROWS = {"train": 3339, "val": 402, "test": 402}
@@ -84,3 +89,58 @@ def test_a_miniature_through_the_stages(tmp_path, monkeypatch):
     row = miniature.table("ave")[0]
     assert row["video"] == row["audio"] == "media/-01_abc-xyz.mp4"
     assert row["label"] == "Female speech, woman speaking"
+
+
+def test_out_of_the_zip_on_drive(tmp_path, monkeypatch):
+    """As published: one zip with AVE_Dataset/AVE and the annotations, too large to be scanned."""
+    monkeypatch.chdir(tmp_path)
+    lists = miniature.Lists(tmp_path / "mirror", monkeypatch)
+    file, number = io.BytesIO(), 0
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("AVE_Dataset/Annotations.txt", f"{ave.HEADER}\n")
+        for side in ROWS:
+            text = ""
+            for label in ("Banjo", "Frying (food)") * 2:
+                number += 1
+                name = f"-{number:02d}_abc-xyz"
+                text += f"{label}&{name}&good&0&10\n"
+                miniature.clip(tmp_path / f"made/{name}.mp4", number)
+                archive.write(tmp_path / f"made/{name}.mp4", f"AVE_Dataset/AVE/{name}.mp4")
+            lists.put(f"ave-{side}", text)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "*")
+    monkeypatch.setattr(drive, "HOSTS", {"127.0.0.1"})
+    form = '<form id="download-form" action="/download"><input name="confirm" value="t"></form>'
+    whole = file.getvalue()
+    with Server().running() as server:
+        server.on("/uc?export=download&id=abc", content(form.encode(), "text/html"))
+        answers = (ranged(whole), ranged(whole), ranged(whole, 0.7), ranged(whole))
+        server.on("/download?confirm=t", in_turn(*answers))
+        entry = LooseSource(urls=[f"{server.root}/file/d/abc/view"], licence="none")
+        monkeypatch.setattr(sources, "source", {"ave-videos": entry}.__getitem__)
+        options = {"download": {"media": "ave", "unpack": True}}
+        sides = miniature.one_epoch("ave", ENTRY | options)
+        assert Counter(sides.values()) == {"train": 4, "val": 4, "test": 4}
+        there = {path.name: path.read_bytes() for path in (tmp_path / "ave").glob("*.mp4")}
+        assert there == {p.name: p.read_bytes() for p in (tmp_path / "made").iterdir()}
+        (tmp_path / "ave/AVE_Dataset.zip").unlink()  # all is unpacked: it is not asked for again
+        server.asked.clear()
+        ave.download(tmp_path / "again", ave.Settings(media="ave", unpack=True))
+        assert server.asked == []
+        server.on("/uc?export=download&id=abc", content(b"<title>Quota exceeded", "text/html"))
+        next((tmp_path / "ave").glob("*.mp4")).unlink()
+        with pytest.raises(UserError, match=r"too many have fetched .* put a good copy at"):
+            ave.download(tmp_path / "again", ave.Settings(media="ave", unpack=True))
+
+
+def test_a_page_saved_as_the_archive_is_named(tmp_path, monkeypatch):
+    lists = miniature.Lists(tmp_path / "mirror", monkeypatch)
+    for side in ROWS:
+        lists.put(f"ave-{side}", "Banjo&abcdefghijk&good&0&10\n")
+    (tmp_path / "ave").mkdir()
+    (tmp_path / "ave/AVE_Dataset.zip").write_bytes(b"<!DOCTYPE html><title>Quota exceeded")
+    settings = ave.Settings(media=str(tmp_path / "ave"), unpack=True)
+    with pytest.raises(UserError, match=r"AVE_Dataset\.zip: a web page"):
+        ave.download(tmp_path / "raw", settings)
+    with pytest.raises(UserError, match=r"name with download\.media the folder of the archives"):
+        ave.download(tmp_path / "raw", ave.Settings(unpack=True))

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import shutil
 from collections import Counter
 
 import miniature
@@ -158,6 +159,24 @@ def test_a_miniature_from_git_and_lfs_through_the_stages(lists, media):
         for path in (media / kind).iterdir():
             ours = layout.raw("crema_d")["media"] / kind / path.name
             assert ours.read_bytes() == path.read_bytes()
+
+
+def test_other_options_fetch_nothing_again(lists, media, tmp_path):
+    publish(lists, media)
+    crema_d.download(tmp_path / "state/a", crema_d.Settings())
+    for folder in ("media.githubusercontent.com", "gitlab.com", "github.com"):
+        shutil.rmtree(lists.root / folder)  # nobody answers any more
+    words = {code: word for word, code in crema_d.LABELS.items()}
+    rows = [f"{name}.flv {words[name.split('_')[2]]}\n" for name in CLIPS]
+    lists.put("crema-d-mla-train", "".join(rows[6:]))
+    lists.put("crema-d-mla-test", "".join(rows[:6]))
+    for number, options in enumerate(({"allow_missing": 3}, {"list": "mla"})):
+        folder = tmp_path / f"state/{number}"
+        crema_d.download(folder, crema_d.Settings(**options))
+        for path in media.rglob("*.*"):
+            ours = folder / "media" / path.relative_to(media)
+            assert ours.read_bytes() == path.read_bytes()
+            assert ours.samefile(tmp_path / "state/files" / path.relative_to(media))
 
 
 def test_pointers_of_a_zip_download_are_refused(lists, media, tmp_path):

@@ -6,6 +6,7 @@ from collections import Counter
 import miniature
 import numpy as np
 import pytest
+from made_archives import need_libarchive, sevened
 
 from equipoise import layout
 from equipoise.data.datasets import nvgesture
@@ -85,7 +86,9 @@ def test_exactly_the_frames_of_the_list_are_cut_out(tmp_path):
     assert not (tmp_path / "b.mkv").exists()
 
 
-def test_a_miniature_through_the_stages(tmp_path, monkeypatch):
+@pytest.fixture
+def recordings(tmp_path, monkeypatch):
+    """Lists of v2, and twelve recordings as published in tmp_path/nv."""
     monkeypatch.chdir(tmp_path)
     lists = miniature.Lists(tmp_path / "mirror", monkeypatch)
     number = 0
@@ -100,11 +103,39 @@ def test_a_miniature_through_the_stages(tmp_path, monkeypatch):
                 film(folder / "sk_depth.avi", number)
                 miniature.moving(folder / "sk_color.avi", number)
         lists.put(f"nvgesture-v2-{side}", text)
-    entry = ENTRY | {"download": {"media": "nv"}, "split": {"val_fraction": 0.5}}
+    return tmp_path / "nv"
+
+
+def one_epoch(**options):
+    entry = ENTRY | {"download": options, "split": {"val_fraction": 0.5}}
     sides = miniature.one_epoch("nvgesture", entry)
     assert Counter(sides.values()) == {"train": 4, "val": 4, "test": 4}
-    table = {row["sample_id"]: row for row in miniature.table("nvgesture")}
-    row = table["class_01_subject1_r0"]
+    return {row["sample_id"]: row for row in miniature.table("nvgesture")}
+
+
+def test_a_miniature_through_the_stages(recordings):
+    row = one_epoch(media="nv")["class_01_subject1_r0"]
     assert (row["label"], row["group"], row["color_frames"]) == ("class_02", "subject1", "3:8")
     assert row["depth"] == "media/Video_data/class_01/subject1_r0/sk_depth.mkv"
     assert (layout.raw("nvgesture")["manifest"].parent / row["depth"]).is_file()
+
+
+def test_out_of_the_parts_of_a_7z(recordings, tmp_path):
+    need_libarchive()
+    films = {
+        p.relative_to(recordings).as_posix(): p.read_bytes()
+        for p in sorted(recordings.rglob("*.avi"))
+    }
+    others = {"Video_data/class_01/subject3_r0/duo_left.avi": b"a camera that is not used"}
+    whole = sevened(tmp_path / "all.7z", films | others).read_bytes()
+    (tmp_path / "parts").mkdir()
+    size = len(whole) // 3 + 1
+    for part in range(3):
+        name = f"nvGesture_v1.7z.{part + 1:03d}"
+        (tmp_path / "parts" / name).write_bytes(whole[part * size : (part + 1) * size])
+    settings = nvgesture.Settings(media=str(tmp_path / "elsewhere"), unpack=True)
+    with pytest.raises(UserError, match=r"7z\.001: no such archive; ask NVIDIA"):
+        nvgesture.download(tmp_path / "raw", settings)
+    one_epoch(media="parts", unpack=True)
+    there = (tmp_path / "parts").rglob("*.avi")
+    assert {p.relative_to(tmp_path / "parts").as_posix(): p.read_bytes() for p in there} == films

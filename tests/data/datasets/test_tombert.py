@@ -5,6 +5,7 @@ from collections import Counter
 
 import miniature
 import pytest
+from made_archives import zipped
 
 from equipoise.data import published, tombert
 from equipoise.data.datasets import twitter15
@@ -100,6 +101,18 @@ def test_a_miniature_through_the_stages(project):
     assert Counter(sides.values()) == {"train": 7, "val": 7, "test": 7}
     row = miniature.table("twitter15")[0]
     assert row["image"] == "media/1.jpg" and row["template"] == "tweet 1 on $T$"
+
+
+def test_out_of_the_zip_with_both_folders(project):
+    """Pictures of the other data set have the same names there; they are not taken for these."""
+    (project / "tweets").mkdir()
+    pictures = {p.name: p.read_bytes() for p in (project / "twitter2015_images").iterdir()}
+    both = {f"IJCAI2019_data/twitter2017_images/{name}": b"another" for name in pictures}
+    both |= {f"IJCAI2019_data/twitter2015_images/{name}": data for name, data in pictures.items()}
+    zipped(project / "tweets" / tombert.ARCHIVE, both)
+    twitter15.download(project / "raw", twitter15.Settings(media="tweets", unpack=True))
+    there = {p.name: p.read_bytes() for p in (project / "raw/media").iterdir()}
+    assert there == pictures
 
 
 def take(project, tmp_path, **options):

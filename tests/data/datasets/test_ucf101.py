@@ -4,6 +4,7 @@ from collections import Counter
 
 import miniature
 import pytest
+from made_archives import need_libarchive, rared
 
 from equipoise.data.datasets import ucf101
 from equipoise.errors import UserError
@@ -64,7 +65,9 @@ def film(path, number):
     miniature.moving(path, number, *(sound if number % 2 else ()))
 
 
-def test_a_miniature_through_the_stages(tmp_path, monkeypatch):
+@pytest.fixture
+def clips(tmp_path, monkeypatch):
+    """Lists of split 2, and twelve clips as published in tmp_path/UCF-101."""
     monkeypatch.chdir(tmp_path)
     lists = miniature.Lists(tmp_path / "mirror", monkeypatch)
     lists.put("ucf101-classind", "".join(f"{n} {c}\r\n" for c, n in CLASSES.items()))
@@ -78,10 +81,30 @@ def test_a_miniature_through_the_stages(tmp_path, monkeypatch):
             text[side] += f"{path} {label}\r\n" if side == "train" else f"{path}\r\n"
     for side, content in text.items():
         lists.put(f"ucf101-{side}list02", content)
-    entry = ENTRY | {"download": {"media": "UCF-101", "split": 2}, "split": {"val_fraction": 0.5}}
+    return tmp_path / "UCF-101"
+
+
+def one_epoch(**options):
+    entry = ENTRY | {"download": {"split": 2, **options}, "split": {"val_fraction": 0.5}}
     sides = miniature.one_epoch("ucf101", entry)
     assert Counter(sides.values()) == {"train": 4, "val": 4, "test": 4}
+
+
+def test_a_miniature_through_the_stages(clips):
+    one_epoch(media="UCF-101")
     table = miniature.table("ucf101")
     assert {row["group"] for row in table if row["split"] == "test"} == {
         f"{name}_g0{group}" for name in CLASSES for group in (1, 2)
     }
+
+
+def test_out_of_the_rar(clips, tmp_path):
+    need_libarchive()
+    films = {p.relative_to(clips).as_posix(): p.read_bytes() for p in sorted(clips.rglob("*.avi"))}
+    (tmp_path / "ucf").mkdir()
+    whole = {f"UCF-101/{name}": film for name, film in films.items()}
+    whole["UCF-101/Bowling/v_Bowling_g01_c01.avi"] = b"in no list of this split"
+    rared(tmp_path / "ucf/UCF101.rar", whole)
+    one_epoch(media="ucf", unpack=True)
+    there = (tmp_path / "ucf").rglob("*.avi")
+    assert {p.relative_to(tmp_path / "ucf").as_posix(): p.read_bytes() for p in there} == films

@@ -13,18 +13,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from equipoise.data import published
-from equipoise.data.published import Item, Published
+from equipoise.data import owners, published
+from equipoise.data.owners import Packed
+from equipoise.data.published import Item
 from equipoise.errors import UserError
 
 HEADER = "Category&VideoID&Quality&StartTime&EndTime"
 """First line of the copy of the annotations in the archive of videos; the lists have none."""
 HOW = (
-    "the videos are a zip on Google Drive, by browser, linked from github.com/YapengTian/AVE-ECCV18"
+    "the videos are a zip on Google Drive, linked from github.com/YapengTian/AVE-ECCV18: unpack "
+    "it, or let download.unpack do that; if Drive refuses, put the zip into download.media by "
+    "browser"
 )
+ARCHIVES = {"AVE_Dataset.zip": "ave-videos"}
 
 
-class Settings(Published):
+class Settings(Packed):
     """Options under ``datasets.ave.download`` of params.yaml."""
 
     repeated: Literal["first", "last", "all"] = "first"
@@ -41,6 +45,7 @@ def download(destination: Path, settings: Settings) -> None:
     for side in ("train", "val", "test"):
         name = f"ave-{side}"
         rows += choose(parse(published.lines(destination, name), side, name), settings.repeated)
+    owners.bring(rows, settings, ARCHIVES, HOW)
     published.take(destination, named(rows), settings, HOW)
 
 

@@ -17,6 +17,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from equipoise import files
 from equipoise.data import lfs, published
 from equipoise.data.fetch import fetch
 from equipoise.data.published import Item, Published
@@ -39,6 +40,8 @@ SIDES = {
 744 validation clips from its training part; MLA (CVPR 2024) and Multi-Modal-Base are others."""
 ACTORS = {"train": 63, "val": 14, "test": 14}
 VOTES = ("VoiceVote", "FaceVote", "MultiModalVote")
+KEPT = "files"
+"""Folder beside those of stage download, one for each set of options."""
 RATERS = {"audio": "VoiceVote", "video": "FaceVote"}
 """Column of media to the column with what raters said who had these media alone."""
 
@@ -46,7 +49,9 @@ RATERS = {"audio": "VoiceVote", "video": "FaceVote"}
 class Settings(Published):
     """Options under ``datasets.crema_d.download`` of params.yaml.
 
-    Without ``media``, files are fetched: 3.0 GB of the 7.5 GB that the repository has.
+    Without ``media``, files are fetched, all of them: 3.0 GB of the 7.5 GB that the repository has.
+    They are kept in ``state/download/crema_d/files``, whatever the other options are: another list
+    asks for nothing again.
     """
 
     list: Literal["ogm_ge", "relearn", "mla", "multi_modal_base", "actors"] = "ogm_ge"
@@ -129,9 +134,14 @@ def agreement(vote: str, label: str) -> float:
 
 
 def _fetch_media(destination: Path, items: list[Item]) -> None:
-    """Fetch what the pointers of the authors' repository stand for: GitHub, then the mirror."""
+    """Fetch what the pointers of the authors' repository stand for: GitHub, then the mirror.
+
+    Into a folder beside, which no option names; from there they are linked, so that no byte lies
+    on the disk twice.
+    """
     repository = published.source("crema-d")
-    clone = destination / "sources" / "crema-d"
+    kept = destination.parent / KEPT
+    clone = kept / "pointers"
     fetch(repository, clone)
     commit = getattr(repository, "commit", "")
     roots = (
@@ -143,9 +153,11 @@ def _fetch_media(destination: Path, items: list[Item]) -> None:
         [
             (
                 lfs.pointer(clone / p, [f"{root}/{p}" for root in roots], repository.licence),
-                destination / "media" / p,
+                kept / p,
             )
             for p in paths
         ],
-        destination,
+        kept,
     )
+    for path in paths:
+        files.link_or_copy(kept / path, destination / "media" / path)

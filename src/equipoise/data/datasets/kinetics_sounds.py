@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from equipoise.data import kinetics, published
+from equipoise.data import kinetics, published, streamed
 from equipoise.data.published import Item, Published
 from equipoise.errors import UserError
 
@@ -75,11 +75,8 @@ def download(destination: Path, settings: Settings) -> None:
     if settings.stream:
         if not settings.media:
             raise UserError("download.stream: name with download.media the folder for the clips")
-        faults = kinetics.stream(root, {item.media["video"]: item.split for item in items})
-        lost = (
-            f"archives that could not be read: {len(faults)}, first {faults[0]}" if faults else ""
-        )
-        how = lost or "no archive holds them"
+        wanted = {item.media["video"]: item.split for item in items}
+        how = streamed.lost(kinetics.stream(root, wanted))
     if settings.media:
         there = kinetics.find(root, [item.media["video"] for item in items])
         items = [_at(item, there) for item in items]

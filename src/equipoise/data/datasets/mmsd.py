@@ -12,8 +12,9 @@ import ast
 from pathlib import Path
 from typing import Literal
 
-from equipoise.data import published
-from equipoise.data.published import Item, Published
+from equipoise.data import owners, published
+from equipoise.data.owners import Packed
+from equipoise.data.published import Item
 from equipoise.errors import UserError
 
 LABELS = ("not_sarcastic", "sarcastic")
@@ -21,12 +22,14 @@ GIVEAWAYS = {"sarcasm", "sarcastic", "irony", "ironic", "humour", "humor", "joke
 GIVEAWAYS |= {"exgag", "reposting", "<url>"}
 """Words (whole ones, between blanks) that the authors' program drops a training row for."""
 IMAGES = (
-    "the pictures are four parts on Google Drive, by browser, linked from "
-    "github.com/headacheboy/data-of-multimodal-sarcasm-detection: unpack all into one folder"
+    "the pictures are four parts on Google Drive, linked from "
+    "github.com/headacheboy/data-of-multimodal-sarcasm-detection: unpack all into one folder, or "
+    "let download.unpack do that; if Drive refuses, put part N there by browser, as pictures-N"
 )
+ARCHIVES = {f"pictures-{part}": f"mmsd-pictures-{part}" for part in range(1, 5)}
 
 
-class Settings(Published):
+class Settings(Packed):
     """Options under ``datasets.mmsd.download`` of params.yaml."""
 
     label: Literal["human", "hashtag"] = "human"
@@ -43,6 +46,7 @@ def download(destination: Path, settings: Settings) -> None:
     for split in ("train", "val", "test"):
         name = f"mmsd-{split}"
         items += parse(published.lines(destination, name), split, settings.label, name)
+    owners.bring(items, settings, ARCHIVES, IMAGES)
     published.take(destination, items, settings, IMAGES)
 
 

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from equipoise import files
-from equipoise.data import published
-from equipoise.data.datasets.mmsd import IMAGES, LABELS
-from equipoise.data.published import Item, Published
+from equipoise.data import owners, published
+from equipoise.data.datasets.mmsd import ARCHIVES, IMAGES, LABELS
+from equipoise.data.owners import Packed
+from equipoise.data.published import Item
 from equipoise.errors import UserError
 
 HUB = "or take the parquet files of a copy on huggingface.co (columns id and image)"
 
 
-class Settings(Published):
+class Settings(Packed):
     """Options under ``datasets.mmsd2.download`` of params.yaml."""
 
 
@@ -38,6 +39,7 @@ def download(destination: Path, settings: Settings) -> None:
     folder = Path(settings.media).expanduser()
     tables = sorted(folder.rglob("*.parquet")) if settings.media else []
     if not tables:
+        owners.bring(items, settings, ARCHIVES, f"{IMAGES}, {HUB}")
         published.take(destination, items, settings, f"{IMAGES}, {HUB}")
         return
     media = destination / "media"

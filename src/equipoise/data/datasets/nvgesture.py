@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 from equipoise import files
-from equipoise.data import published
-from equipoise.data.published import Item, Published
+from equipoise.data import owners, published
+from equipoise.data.owners import Packed
+from equipoise.data.published import Item
 from equipoise.errors import UserError
 from equipoise.media.ffmpeg import binary
 from equipoise.parallel import on_all_cores
@@ -29,11 +30,13 @@ LINE = re.compile(
 CAMERAS = ("color", "depth")
 HOW = (
     "ask NVIDIA for the data set (research.nvidia.com, publication of June 2016; nvGesture_v1.7z "
-    "in parts, about 30 GB) and unpack it with 7z, which makes the folder Video_data"
+    "in parts, about 30 GB) and unpack it with 7z, which makes the folder Video_data, or put all "
+    "parts into download.media and let download.unpack do it"
 )
+ARCHIVES = {"nvGesture_v1.7z.001": ""}
 
 
-class Settings(Published):
+class Settings(Packed):
     """Options under ``datasets.nvgesture.download`` of params.yaml."""
 
     list: Literal["v1", "v2"] = "v2"
@@ -50,6 +53,7 @@ def download(destination: Path, settings: Settings) -> None:
     for side in ("train", "test"):
         name = f"nvgesture-{settings.list}-{side}"
         items += parse(published.lines(destination, name), side, name)
+    owners.bring(items, settings, ARCHIVES, HOW)
     root, kept = published.present(destination, items, settings, HOW)
     media = destination / "media"
 

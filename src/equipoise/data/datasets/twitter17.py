@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from equipoise.data import tombert
-from equipoise.data.published import Published
+from equipoise.data.owners import Packed
 
 
-class Settings(Published):
+class Settings(Packed):
     """Options under ``datasets.twitter17.download`` of params.yaml."""
 
 

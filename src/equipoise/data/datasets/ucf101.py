@@ -11,17 +11,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from equipoise.data import published
-from equipoise.data.published import Item, Published
+from equipoise.data import owners, published
+from equipoise.data.owners import Packed
+from equipoise.data.published import Item
 from equipoise.errors import UserError
 
 HOW = (
     "the clips are UCF101.rar (6.9 GB) of crcv.ucf.edu/data/UCF101.php: unpack it with unrar, "
-    "which makes the folder UCF-101"
+    "which makes the folder UCF-101, or put it into download.media and let download.unpack do it"
 )
+ARCHIVES = {"UCF101.rar": "ucf101-videos"}
 
 
-class Settings(Published):
+class Settings(Packed):
     """Options under ``datasets.ucf101.download`` of params.yaml."""
 
     split: Literal[1, 2, 3] = 1
@@ -39,6 +41,7 @@ def download(destination: Path, settings: Settings) -> None:
     for side in ("train", "test"):
         name = f"ucf101-{side}list0{settings.split}"
         items += parse(published.lines(destination, name), side, classes, name)
+    owners.bring(items, settings, ARCHIVES, HOW)
     published.take(destination, items, settings, HOW)
 
 

@@ -8,7 +8,16 @@ from pydantic import Field, model_validator
 
 from equipoise.modalities.axes import check_axes
 from equipoise.modalities.picks import PickSettings
-from equipoise.modalities.sizes import Both, Pair, Views, Window, check_views, check_window
+from equipoise.modalities.sizes import (
+    Both,
+    Pair,
+    Views,
+    Window,
+    check_views,
+    check_window,
+    time_left_out,
+    views_left_out,
+)
 from equipoise.modalities.suffixes import ARRAYS, STILLS, VIDEOS
 from equipoise.registry import KindInfo
 from equipoise.section import Section
@@ -74,4 +83,8 @@ KIND = KindInfo(
     encoder=lambda settings: "conv_frames",
     suffixes=(*VIDEOS, *ARRAYS, *STILLS),
     check=_check,
+    left_out=lambda settings, augment: {
+        **views_left_out(settings.size, augment),
+        **time_left_out(augment.window, settings.pick.frames),
+    },
 )

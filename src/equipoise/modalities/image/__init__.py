@@ -16,6 +16,7 @@ from equipoise.modalities.sizes import (
     Views,
     check_views,
     grey_depth,
+    views_left_out,
 )
 from equipoise.modalities.suffixes import ARRAYS, STILLS
 from equipoise.registry import KindInfo
@@ -71,4 +72,5 @@ KIND = KindInfo(
     encoder=lambda settings: "conv_frames",
     suffixes=(*STILLS, *ARRAYS),
     check=lambda settings, augment: check_views(settings.size, settings.channels, augment),
+    left_out=lambda settings, augment: views_left_out(settings.size, augment),
 )

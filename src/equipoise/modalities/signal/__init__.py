@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from equipoise.modalities.axes import check_axes
-from equipoise.modalities.sizes import Strength
+from equipoise.modalities.sizes import Strength, time_left_out
 from equipoise.modalities.suffixes import ARRAYS, TABLES
 from equipoise.registry import KindInfo
 from equipoise.section import Fraction, Positive, Section
@@ -108,4 +108,5 @@ KIND = KindInfo(
     suffixes=(*ARRAYS, *TABLES),
     inline=lambda settings: bool(settings.inline),
     check=_check,
+    left_out=lambda s, augment: time_left_out(augment.window, s.length) if s.length else {},
 )

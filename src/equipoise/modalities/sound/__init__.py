@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from equipoise.modalities.sizes import time_left_out
 from equipoise.modalities.suffixes import SOUNDS
 from equipoise.registry import KindInfo
 from equipoise.section import Fraction, Positive, Section
@@ -118,4 +119,5 @@ KIND = KindInfo(
     encoder=lambda settings: "conv_spectrogram",
     suffixes=SOUNDS,
     check=_check,
+    left_out=lambda settings, augment: time_left_out(augment.window, settings.seconds),
 )
