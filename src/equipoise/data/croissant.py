@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from equipoise import files, layout
+from equipoise import files, layout, vouch
 from equipoise.data.recipes import recipes
 from equipoise.errors import UserError
 
@@ -63,7 +63,7 @@ def card(dataset: str) -> dict[str, Any]:
         UserError: A stage has not run yet.
     """
     raw, features, split = layout.raw(dataset), layout.features(dataset), layout.split(dataset)
-    record = files.read_json(features["record"], "run stage extract first")
+    record = vouch.read(features["record"], "run stage extract first")
     tables = {
         "samples": raw["manifest"],
         "subsets": split["split"],
