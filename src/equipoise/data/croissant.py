@@ -157,7 +157,10 @@ def problems(path: Path) -> Iterator[str]:
     """
     found = files.read_json(path, "equipoise card NAME writes it")
     try:
-        yield from _problems(path, found)
+        lines = list(_problems(path, found))
+        yield from lines
+        if not lines and found != json.loads(json.dumps(card(path.parent.name))):
+            yield f"{path}: not the card of the files that it names; write it anew"
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not a card of equipoise ({error!r}); write it anew") from None
 
