@@ -1,8 +1,11 @@
 """The exceptions that users see."""
 
+import contextlib
 import difflib
 import errno
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Iterable, Iterator
 
 TRY_AGAIN = 75
 """Exit status of a job that a signal stopped, all saved: EX_TEMPFAIL of BSD's sysexits.h."""
@@ -108,6 +111,23 @@ def one_line(error: BaseException) -> str | None:
     if isinstance(error, UnicodeError):
         return f"not UTF-8 text ({error}); restore the file, or make it again"
     return None
+
+
+@contextlib.contextmanager
+def ending_in_one_line() -> Iterator[None]:
+    """Let a program of ``workflow/scripts`` end as the command line does: ``error: ...``, status 1.
+
+    A full disk behind standard output is met in here, not when Python ends.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except (OSError, MemoryError, UnicodeError) as error:
+        if sys.stdout is sys.__stdout__:  # what is left in its buffer cannot be written either
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(f"error: {one_line(error)}")
 
 
 def nearest(name: str, known: Iterable[object]) -> str:
