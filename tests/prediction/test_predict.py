@@ -154,7 +154,7 @@ def test_one_batch_is_in_memory(model, clips, monkeypatch):
 
 def card(model, **changes):
     path = model / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    vouch.write(path, json.loads(path.read_text()) | changes)
 
 
 def table(model, **changes):
