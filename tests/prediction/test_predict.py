@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from equipoise import vouch
 from equipoise.errors import UserError
 from equipoise.modalities import sample
 from equipoise.prediction import predict, run
