@@ -138,5 +138,8 @@ def nearest(name: str, known: Iterable[object]) -> str:
         known: An iterable of valid names.
     """
     names = sorted(str(k) for k in known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    plain = {known.lower(): known for known in names}  # of Image and image, the one that is near
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5) or [
+        plain[word] for word in difflib.get_close_matches(name.lower(), plain, n=1, cutoff=0.5)
+    ]
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names) or 'none'}"
