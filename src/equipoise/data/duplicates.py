@@ -124,7 +124,7 @@ class Twins:
                 )
 
     def _two_labels(self) -> Iterator[str]:
-        """Yield files that belong to samples of several classes that are not the same as a whole."""
+        """Yield files of samples of several classes that are not the same as a whole."""
         for name in self._modalities if len(self._modalities) > 1 else ():
             if self._inline[name]:
                 continue
