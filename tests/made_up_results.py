@@ -89,7 +89,7 @@ def seal(grid: Grid) -> None:
 
 def _vouch(record, *tables) -> None:
     value = json.loads(record.read_text()) if record.exists() else {}
-    files.write_json(record, value | {vouch.KEY: vouch.of(*tables)})
+    vouch.write(record, value, *tables)
 
 
 def _search(grid: Grid, key: str, number: int) -> None:

@@ -1,7 +1,10 @@
 """Every verb on a full disk: one line that names the file, and nothing half written."""
 
 import contextlib
+import os
 import resource
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from small_run import WRITING
 
 from equipoise import cli, layout
 
+ROOT = Path(__file__).parents[1]
 SAYING = [
     ["check", "own"],
     ["audit", "own"],
@@ -87,7 +91,50 @@ def test_every_verb_that_writes(project, monkeypatch, capsys):
     assert layout.compare()["table"].exists()
 
 
+def test_tracking(project, tmp_path, monkeypatch, capsys):
+    """MLflow and PostgreSQL write these files, and say it in their own words."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with full_disk(64):
+        assert cli.main(["track", "init"]) == 2
+    line = one_line("track", capsys.readouterr().err)
+    assert line.startswith(f"{tmp_path}/mlflow.db: the MLflow store cannot be made ("), line
+    assert not list(tmp_path.glob("*.db"))
+    monkeypatch.setenv("SLURM_JOB_ID", "1")  # there, runs are kept for later
+    monkeypatch.chdir(project)
+    assert cli.main(["audit", "--dataset", "mine"]) == 0
+    capsys.readouterr()
+    monkeypatch.delenv("SLURM_JOB_ID")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    for task in (["import"], ["serve", "--folder", str(tmp_path / "served"), "--port", "5996"]):
+        with full_disk(64):
+            assert cli.main(["track", *task]) == 2, task
+        assert one_line("track", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("program", ["code_files", "origin", "provenance"])
+def test_programs_of_the_workflow(tmp_path, program):
+    """The others call these, and Snakemake and DVC."""
+    folder = tmp_path / "workflow/scripts"
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / ".snakemake").mkdir()
+    with full_disk(0):
+        ended = subprocess.run(
+            [sys.executable, folder / f"{program}.py", "params.yaml"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}/src:{folder}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("error: ") and "File too large; raise the limit" in line
+
+
 def test_no_verb_was_forgotten():
     verbs = cli._parser()._subparsers._group_actions[0].choices
     walked = {command[0] for command in [*WRITING, *SAYING]}
-    assert set(verbs) - walked == {"track"}  # MLflow's own files
+    assert set(verbs) - walked == {"track"}  # which has a test of its own

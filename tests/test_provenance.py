@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from equipoise import files, layout, provenance
+from equipoise import files, layout, provenance, vouch
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +77,7 @@ def test_data_hash_is_the_same_without_the_raw_folder(project: Path) -> None:
         "manifest_sha256": hashlib.sha256(b"a").hexdigest(),
         "media_sha256": hashlib.sha256(b"b").hexdigest(),
     }
-    files.write_json(layout.features("toy")["record"], record)
+    vouch.write(layout.features("toy")["record"], record)
     assert provenance.data_hash("toy") == with_raw
 
 

@@ -133,7 +133,7 @@ def write_project(modalities=("audio", "video"), count=60, seed=0, dataset="toy"
     ]
     outputs = layout.split(dataset)
     files.write_csv(outputs["split"], ["sample_id", "subset"], rows)
-    files.write_json(outputs["record"], {vouch.KEY: vouch.of(outputs["split"])})
+    vouch.write(outputs["record"], {}, outputs["split"])
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def another_split(text):
     outputs = layout.split("toy")
     kept = {path: path.read_bytes() for path in (outputs["split"], outputs["record"])}
     outputs["split"].write_text(text)
-    files.write_json(outputs["record"], {vouch.KEY: vouch.of(outputs["split"])})
+    vouch.write(outputs["record"], {}, outputs["split"])
     try:
         yield
     finally:

@@ -1,8 +1,11 @@
 """The exceptions that users see."""
 
+import contextlib
 import difflib
 import errno
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Iterable, Iterator
 
 TRY_AGAIN = 75
 """Exit status of a job that a signal stopped, all saved: EX_TEMPFAIL of BSD's sysexits.h."""
@@ -110,6 +113,23 @@ def one_line(error: BaseException) -> str | None:
     return None
 
 
+@contextlib.contextmanager
+def ending_in_one_line() -> Iterator[None]:
+    """Let a program of ``workflow/scripts`` end as the command line does: ``error: ...``, status 1.
+
+    A full disk behind standard output is met in here, not when Python ends.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except (OSError, MemoryError, UnicodeError) as error:
+        if sys.stdout is sys.__stdout__:  # what is left in its buffer cannot be written either
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(f"error: {one_line(error)}")
+
+
 def nearest(name: str, known: Iterable[object]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, or list what is known.
 
@@ -118,5 +138,8 @@ def nearest(name: str, known: Iterable[object]) -> str:
         known: An iterable of valid names.
     """
     names = sorted(str(k) for k in known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    plain = {known.lower(): known for known in names}  # of Image and image, the one that is near
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5) or [
+        plain[word] for word in difflib.get_close_matches(name.lower(), plain, n=1, cutoff=0.5)
+    ]
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names) or 'none'}"

@@ -13,7 +13,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from equipoise import layout
+from equipoise import layout, vouch
+from equipoise.errors import UserError
 
 #: Packages whose version can change a number in the results.
 PACKAGES = ("equipoise", "torch", "torchvision", "torchaudio", "numpy", "scikit-learn", "scipy")
@@ -72,9 +73,9 @@ def data_hash(dataset: str) -> str:
         ]
     except OSError:
         try:
-            record = json.loads(layout.features(dataset)["record"].read_text(encoding="utf-8"))
+            record = vouch.read(layout.features(dataset)["record"], "run stage extract")
             parts = [str(record["manifest_sha256"]), str(record["media_sha256"])]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, UserError):
             return ""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

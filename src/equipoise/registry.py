@@ -334,6 +334,8 @@ def check(kind: type[S], values: Mapping[str, Any], where: str) -> S:
         return kind.model_validate(dict(values))
     except ValidationError as error:
         raise ValueError(f"{where}.{explain(kind, error)}") from None
+    except OverflowError as error:  # of numbers that are finite alone, as 1e308 s at 44100 Hz
+        raise ValueError(f"{where}: its numbers are too large ({error}); lower them") from None
 
 
 def without(table: Mapping[str, Any], *keys: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """``check`` says in seconds what later stages would refuse, and what no stage says."""
 
+import json
 import struct
 
 import numpy as np
@@ -171,6 +172,69 @@ def test_a_sample_too_large_for_any_memory(folder):
     table = {"audio": SOUND | {"rate": 1_000_000_000, "seconds": 1e6}}
     (problem,) = check(folder.write(), table, 2, quick=True).problems
     assert "billion numbers" in problem.message
+
+
+def test_numbers_whose_product_no_float_holds(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    stream = SOUND | {"seconds": 1e308}
+    dataset = {"download": {"folder": str(folder.write())}, "modalities": {"audio": stream}}
+    tree = {"datasets": {"mine": dataset}, "methods": {"from_scratch": {"joint": {}}}}
+    (tmp_path / "params.yaml").write_text(json.dumps(tree | {"seeds": [0]}))
+    assert cli.main(["params", "check"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "datasets.mine.modalities.audio: its numbers are too large" in line
+
+
+@pytest.mark.parametrize("seconds", [1e6, 1e300])
+def test_stage_extract_refuses_it_too(folder, tmp_path, monkeypatch, capsys, seconds):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    stream = SOUND | {"rate": 100_000, "seconds": seconds}
+    dataset = {"download": {"folder": str(folder.write())}, "modalities": {"audio": stream}}
+    tree = {
+        "datasets": {"mine": dataset},
+        "methods": {"from_scratch": {"joint": {}}},
+        "seeds": [0],
+    }
+    (tmp_path / "params.yaml").write_text(json.dumps(tree))
+    assert cli.main(["download", "--dataset", "mine"]) == 0
+    capsys.readouterr()
+    assert cli.main(["extract", "--dataset", "mine"]) == 2
+    (line,) = (text for text in capsys.readouterr().err.splitlines() if text[2:3] != ":")
+    assert line.startswith("equipoise extract: error: data set 'mine': modality 'audio': ")
+    assert len(line) < 200 and "billion numbers; lower" in line
+
+
+def pictures(folder):
+    """A second modality: one picture for each tone."""
+    folder.header.append("image")
+    for number, row in enumerate(folder.rows):
+        row.append(f"{number}.png")
+        pixels = np.full((16, 16, 3), number, np.uint8)
+        pixels[0] = 255
+        Image.fromarray(pixels).save(folder.path / f"{number}.png")
+    image = {"kind": "image", "column": "image", "size": 16}
+    return {"image": image, **TABLES}
+
+
+@pytest.mark.parametrize("name", ["4.png", "4.wav"])
+def test_the_file_that_is_damaged_is_named_and_no_other_of_its_row(folder, name):
+    tables = pictures(folder)
+    path = folder.path / name
+    path.write_bytes(path.read_bytes()[:300] if name == "4.wav" else b"")
+    (problem,) = check(folder.write(), tables, 2).problems
+    assert str(problem).startswith(f"row 6: {name}: ")
+
+
+def test_one_file_under_two_labels_in_samples_that_differ(folder):
+    tables = pictures(folder)
+    (folder.path / "5.png").write_bytes((folder.path / "2.png").read_bytes())  # c1 and c0
+    found = check(folder.write(), tables, 2, split=Split(protocol="random", allow_leaks=True))
+    assert found.problems == []
+    assert (
+        "modality 'image': 1 sample(s) have the file of another, under another label, first row 7 "
+        "as row 4" in found.notes
+    )
 
 
 def test_the_verb_proposes_settings_from_what_it_measured(folder, capsys, monkeypatch, tmp_path):

@@ -7,7 +7,7 @@ import made_up_results
 import pandas as pd
 import pytest
 
-from equipoise import files, layout
+from equipoise import files, layout, vouch
 from equipoise.data import published
 from equipoise.data.datasets import crema_d
 from equipoise.evaluation import raters
@@ -131,7 +131,7 @@ def test_the_report_has_the_table(folder):
     files.write_csv(raw, list(rows[0]), rows)
     columns = {m: {"kind": "x", "column": m} for m in ("audio", "video")}
     told = files.read_json(record, "") | {"settings": {"modalities": columns}}
-    files.write_json(record, told)
+    vouch.write(record, told)
     for seed in grid.seeds:
         gap = layout.gap("crema_d", str(seed))
         with gap["gap"].open(newline="") as file:

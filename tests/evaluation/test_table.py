@@ -5,7 +5,7 @@ import made_up_results as made_up
 import pytest
 from made_up_results import Grid
 
-from equipoise import layout
+from equipoise import layout, vouch
 from equipoise.errors import UserError
 from equipoise.evaluation.comparison import DIFFERENCE
 from equipoise.evaluation.table import format_table
@@ -91,7 +91,7 @@ def test_a_method_pays_for_its_teacher():
     path = layout.train("keypad", "umt", "0")["model"]
     model = json.loads(path.read_text())
     model["settings"]["teacher"] = "unimodal"
-    path.write_text(json.dumps(model))
+    vouch.write(path, model)
     for key, seconds in (("joint", 10), ("unimodal", 8), ("umt", 14)):
         write_timing(layout.timing("train", "keypad", key, "0"), seconds)
     text = format_table(layout.compare()["table"], markdown=True, differences=True)

@@ -76,10 +76,6 @@ def test_the_posterior_that_was_asked_for_is_written_and_read_again(kind):
         for name in ("gap", "posterior_imbalanced")
     )
     np.testing.assert_allclose(posterior_imbalanced(gaps, read.mixture, kind), written, rtol=1e-9)
-    record = json.loads(paths["fit"].read_text())
-    del record["posterior"]  # a file from before there was a choice
-    paths["fit"].write_text(json.dumps(record))
-    assert read_gap(paths, ids, toy_data.GAP).posterior == "bayes"
 
 
 def test_running_again_writes_the_same_bytes():

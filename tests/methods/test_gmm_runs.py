@@ -9,7 +9,7 @@ import toy_data
 from torch.nn import functional
 from toy_data import history
 
-from equipoise import files, layout, vouch
+from equipoise import layout, vouch
 from equipoise.methods.gmm import method as gmm
 from equipoise.stages import gap as stage
 
@@ -89,7 +89,7 @@ def test_purification_fine_tunes_plainly_on_the_subset_alone(watched, before):
     gap = layout.gap("toy", "0")
     gap["subset"].write_text(f"sample_id,label\n{ids}\n")
     fit = json.loads(gap["fit"].read_text())
-    files.write_json(gap["fit"], fit | {vouch.KEY: vouch.of(gap["gap"], gap["subset"])})
+    vouch.write(gap["fit"], fit, gap["gap"], gap["subset"])
     options = {"loss": before, "lambda1": 5.0, "finetune_epochs": 2, "finetune_factor": 0.25}
     rows = history(toy_data.run_train("gmm-purified", options, warm=True, train=LONGER))
     assert [row["phase"] for row in rows] == ["train"] * 4 + ["finetune"] * 2

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from equipoise import vouch
 from equipoise.errors import UserError
 from equipoise.modalities import sample
 from equipoise.prediction import predict, run
@@ -154,7 +155,7 @@ def test_one_batch_is_in_memory(model, clips, monkeypatch):
 
 def card(model, **changes):
     path = model / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    vouch.write(path, json.loads(path.read_text()) | changes)
 
 
 def table(model, **changes):

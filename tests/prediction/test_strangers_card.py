@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from equipoise import cli
+from equipoise import cli, vouch
 from equipoise.errors import UserError
 from equipoise.training import inference
 from equipoise.training.inference import load_model
@@ -24,7 +24,7 @@ def write(model, *path, value):
     for key in path[:-1]:
         at = at[key]
     at[path[-1]] = value
-    (model / "model.json").write_text(json.dumps(card))
+    vouch.write(model / "model.json", card)
 
 
 @pytest.mark.parametrize(

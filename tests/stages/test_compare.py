@@ -6,7 +6,7 @@ import pytest
 from made_up_results import Grid
 from scipy import stats
 
-from equipoise import cli, files, layout
+from equipoise import cli, layout, vouch
 from equipoise.errors import UserError
 from equipoise.evaluation.comparison import LEADING
 from equipoise.stages import compare
@@ -158,7 +158,14 @@ def test_metrics_of_an_older_version_are_named():
     metrics = json.loads(path.read_text())
     del metrics["cost"]
     path.write_text(json.dumps(metrics))
-    with pytest.raises(UserError, match=f"^{path}: written by an older equipoise; run stage eval"):
+    with pytest.raises(UserError, match=f"^{path}: changed since it was written; restore it, or"):
+        compare.run(Job("compare"), grid.settings())
+    vouch.write(path, metrics)
+    with pytest.raises(UserError, match=f"^{path}: has no 'cost'; delete it and run its stage"):
+        compare.run(Job("compare"), grid.settings())
+    del metrics["record_digest"]
+    path.write_text(json.dumps(metrics))
+    with pytest.raises(UserError, match=f"^{path}: carries no digest of itself"):
         compare.run(Job("compare"), grid.settings())
 
 
@@ -212,9 +219,9 @@ def test_findings_of_another_shape_are_one_line(change):
     kinds = ("leaks", "contradictions", "cut", "constant", "label_words", "raters")
     found = {"samples": {"train": 1}, "rejects": {"samples": 0}} | {kind: [] for kind in kinds}
     path = layout.audit("keypad")["audit"]
-    files.write_json(path, found)
+    vouch.write(path, found)
     compare.run(Job("compare"), grid.settings())
-    files.write_json(path, found | change)
+    vouch.write(path, found | change)
     with pytest.raises(UserError, match=rf"^{path}: [^\n]*; [^\n]*stage again$"):
         compare.run(Job("compare"), grid.settings())
 
@@ -236,7 +243,7 @@ def test_a_cut_comparison_is_not_shown(keep, capsys):
     path.write_text(text[: keep if keep < 0 else text.index("\n", len(text) // 2) + 1])
     assert cli.main(["show"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "cut or damaged" in line or "has other rows" in line or "not a comparison" in line
+    assert "cut or damaged" in line or "not the file that" in line or "not a comparison" in line
 
 
 def test_curves_of_a_warm_start_begin_with_the_warm_up():
@@ -282,6 +289,6 @@ def test_the_best_control_is_chosen_on_validation():
         path = layout.evaluate("keypad", "unimodal", str(seed))["metrics"]
         record = json.loads(path.read_text())
         record["val"]["accuracy"], record["test"]["accuracy"] = 0.1, 1.0
-        path.write_text(json.dumps(record))
+        vouch.write(path, record)
     compare.run(Job("compare"), grid.settings())
     assert {row["control"] for row in made_up.table()} == {"joint-default-purified"}

@@ -202,7 +202,7 @@ def test_report_of_a_real_run():
     run()
     features = layout.features("toy")
     files.write_csv(features["rejects"], ["sample_id", "path", "reason"], [])
-    files.write_json(features["record"], {vouch.KEY: vouch.of(features["rejects"])})
+    vouch.write(features["record"], {}, features["rejects"])
     grid = CompareJob(compare=Compare(), datasets=["toy"], methods=["joint"], seeds=[0])
     compare.run(Job("compare"), grid)
     page = layout.compare()["report"].read_text()

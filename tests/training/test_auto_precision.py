@@ -12,7 +12,7 @@ from stops import forget_outputs, send_at
 from test_precision import Faulty
 from torch import nn
 
-from equipoise import files, layout
+from equipoise import files, layout, vouch
 from equipoise.errors import Stopped, UserError
 from equipoise.models.encoders.conv_spectrogram import network
 from equipoise.params import Train
@@ -152,7 +152,7 @@ def test_processes_of_one_job_do_not_wait_for_each_other_s_lock(tmp_path):
     def settled(rank):
         return auto_precision.settled(None, None, AUTO, (0, 1), tmp_path, Two(rank, 2))
 
-    files.write_json(tmp_path / auto_precision.NAME, {"precision": "bf16"})
+    vouch.write(tmp_path / auto_precision.NAME, {"precision": "bf16"})
     with ThreadPoolExecutor(2) as pool:
         assert {told.precision for told in pool.map(settled, range(2))} == {"bf16"}
 

@@ -70,6 +70,7 @@ def test_one_trial_trains_nothing(project, monkeypatch):
     monkeypatch.setattr(Trainer, "fit", None)
     chosen, rows = run(settings(1))
     assert chosen.pop("files")["trials.csv"]["rows"] == 1
+    assert chosen.pop("record_digest")
     assert chosen == {"trial": 1, "trials": 1, "train": {}, "options": {}}
     assert [row["val_accuracy"] for row in rows] == [""]
 

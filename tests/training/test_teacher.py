@@ -9,7 +9,7 @@ import toy_data
 from safetensors.torch import load_file, save_file
 from toy_data import contents, history
 
-from equipoise import files, layout
+from equipoise import files, layout, vouch
 from equipoise.errors import UserError
 from equipoise.methods.umt.method import Umt
 from equipoise.params import Encoder, Model
@@ -43,7 +43,7 @@ def retrain(seed=1):
     for name, path in other.items():
         shutil.copy(path, TEACHER[name])
     card = json.loads(TEACHER["model"].read_text())
-    files.write_json(TEACHER["model"], {**card, "seed": 0})
+    vouch.write(TEACHER["model"], {**card, "seed": 0})
 
 
 def test_the_card_names_the_weights_that_taught_it():

@@ -28,14 +28,14 @@ def ave(tmp_path, monkeypatch):
     table(layout.split("ave")["split"], ("sample_id", "subset"), *[r[::2] for r in rows[3:]])
     table(features["rejects"], ("sample_id", "path", "reason"), *[(f"s{n}", "", "") for n in "012"])
     absent = {"split": {"train": 1, "test": 1}, "label": {"a": 2}}
-    files.write_json(raw["manifest"].with_name("coverage.json"), {"absent": absent})
+    vouch.write(raw["manifest"].with_name("coverage.json"), {"absent": absent})
     record = {
         "manifest_rows": 4113,
         "samples": 4110,
         "rejects": 3,
         "classes": {"a": 2055, "b": 2055},
     }
-    files.write_json(features["record"], record)
+    vouch.write(features["record"], record)
     return record
 
 
@@ -65,7 +65,7 @@ def test_the_published_list_is_the_one_of_the_options(ave):
     ],
 )
 def test_each_count_is_compared(ave, change, said):
-    files.write_json(layout.features("ave")["record"], ave | change)
+    vouch.write(layout.features("ave")["record"], ave | change)
     lines = found()
     assert len(lines) == len(said)
     assert all(words in line for words, line in zip(said, lines, strict=True)), lines
@@ -107,12 +107,11 @@ def test_a_data_set_is_verified_by_its_name(ave, capsys):
             "methods": {"from_scratch": {"joint": {}}}}  # fmt: skip
     Path("params.yaml").write_text(json.dumps(tree))
     layout.raw("ave")["checksums"].write_text(f"{64 * '0'}  media/x.mp4\n")
-    record = ave | {"files": vouch.of(layout.features("ave")["rejects"])}
-    files.write_json(layout.features("ave")["record"], record)
+    vouch.write(layout.features("ave")["record"], ave, layout.features("ave")["rejects"])
     assert cli.main(["verify", "ave"]) == 1
     said = capsys.readouterr().out
     assert "data/raw/ave/media/x.mp4: missing" in said and said.endswith(
-        "1 problem(s); read: 2 in the workspace\n"
+        "1 problem(s); read: 5 in the workspace\n"
     )
     assert cli.main(["verify", "aev"]) == 2
 
@@ -122,7 +121,7 @@ def test_what_is_here_is_listed(ave):
     raw["media"].mkdir()
     (raw["media"] / "x.mp4").write_bytes(b"12345")
     raw["checksums"].write_text(f"{64 * '0'}  media/x.mp4\n")
-    files.write_json(layout.features("ave")["record"], ave | {"shapes": {"audio": [257, 625]}})
+    vouch.write(layout.features("ave")["record"], ave | {"shapes": {"audio": [257, 625]}})
     layout.features("ave")["features"].write_bytes(b"123")
     here = recipes.describe()["ave"]
     assert here["on_disk"] == {
@@ -134,7 +133,7 @@ def test_what_is_here_is_listed(ave):
     }
     assert here["audit"] is None and recipes.describe()["crema_d"]["on_disk"] is None
     Path("results/audit").mkdir(parents=True)
-    files.write_json(Path("results/audit/ave.json"), {"leaks": [1, 2], "rejects": {"samples": 3}})
+    vouch.write(Path("results/audit/ave.json"), {"leaks": [1, 2], "rejects": {"samples": 3}})
     assert recipes.describe()["ave"]["audit"] == {"leaks": 2, "rejects": {"samples": 3}}
     assert {"known", "access", "size", "licence", "lists", "presets"} <= here.keys()
     raw["manifest"].with_name(published.COVERAGE).write_text('{"samples": ["a", "b"]}')

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "src"))
 
 from equipoise import files, layout, params, registry  # noqa: E402
-from equipoise.errors import UserError  # noqa: E402
+from equipoise.errors import UserError, ending_in_one_line  # noqa: E402
 from equipoise.params import presets  # noqa: E402
 
 LISTS = Path("data/code")
@@ -213,7 +213,5 @@ def write_lists(parameters: params.Params) -> None:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    try:
+    with ending_in_one_line():
         write_lists(params.load())
-    except UserError as error:
-        sys.exit(f"error: {error}")

@@ -34,9 +34,10 @@ def freeze(overlays: Iterable[Path]) -> Path:
     shelf.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=shelf, prefix=".") as temporary:
         copy = Path(temporary) / "copy"
-        copy.mkdir()
-        for name in READ:
-            _copy(Path(name), copy / name)
+        with files.writing(copy, copy):
+            copy.mkdir()
+            for name in READ:
+                _copy(Path(name), copy / name)
         if overlays:
             params.apply(copy / "params.yaml", overlays)
         files.write_json(copy / provenance.FROZEN, asdict(provenance.code()))

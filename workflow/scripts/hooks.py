@@ -12,7 +12,7 @@ from pathlib import Path
 
 from record_sync import sync
 
-from equipoise.errors import UserError
+from equipoise.errors import UserError, ending_in_one_line
 
 LOCK = Path("dvc.lock")
 
@@ -79,8 +79,7 @@ def pushed() -> None:
 
 if __name__ == "__main__":
     try:
-        {"recorded": recorded, "in_place": in_place, "pushed": pushed}[sys.argv[1]]()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+        with ending_in_one_line():
+            {"recorded": recorded, "in_place": in_place, "pushed": pushed}[sys.argv[1]]()
     except subprocess.CalledProcessError as error:
         sys.exit(f"error: {' '.join(map(str, error.cmd))} failed; its message stands above")

@@ -6,14 +6,13 @@ the same digest among the params of the rule.)
 """
 
 import os
-import sys
 from pathlib import Path
 
 from code_files import ROOT
 
 from equipoise import files, params
 from equipoise.data import origin
-from equipoise.errors import UserError
+from equipoise.errors import ending_in_one_line
 
 FOLDER = Path("data/origin")
 
@@ -28,7 +27,5 @@ def write_origins(parameters: params.Params) -> None:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    try:
+    with ending_in_one_line():
         write_origins(params.load())
-    except UserError as error:
-        sys.exit(f"error: {error}")

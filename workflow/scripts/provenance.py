@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from equipoise import files, layout, params
+from equipoise.errors import ending_in_one_line
 
 NOTES = Path(".snakemake/dvc_cells.json")
 ASIDE = Path("state/aside")
@@ -193,4 +194,5 @@ def _put_back(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    note(sys.argv[1:])
+    with ending_in_one_line():
+        note(sys.argv[1:])

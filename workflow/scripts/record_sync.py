@@ -12,7 +12,7 @@ from origin import write_origins
 from provenance import only_this_grid
 
 from equipoise import files, params
-from equipoise.errors import UserError
+from equipoise.errors import UserError, ending_in_one_line
 
 
 def record() -> None:
@@ -110,7 +110,5 @@ def _errors(text: str) -> str:
 
 
 if __name__ == "__main__":
-    try:
+    with ending_in_one_line():
         {"record": record, "sync": sync}[sys.argv[1]]()
-    except UserError as error:
-        sys.exit(f"error: {error}")

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from equipoise import layout, params
-from equipoise.errors import UserError
+from equipoise.errors import UserError, ending_in_one_line
 
 
 def main() -> int:
@@ -63,7 +63,5 @@ def _check(parameters: params.Params, stage: str, cell: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with ending_in_one_line():
         sys.exit(main())
-    except UserError as error:
-        sys.exit(f"error: {error}")

@@ -33,8 +33,8 @@ def stored(dataset: str, augment: Mapping[str, Mapping[str, Any]]) -> Samples:
         UserError: A file is missing, or they do not belong together.
     """
     raw, features, split = layout.raw(dataset), layout.features(dataset), layout.split(dataset)
-    extracted = files.read_json(features["record"], "run stage extract first")
-    record = files.read_json(split["record"], "run stage split first")
+    extracted = vouch.read(features["record"], "run stage extract first")
+    record = vouch.read(split["record"], "run stage split first")
     vouch.expect(features["rejects"], extracted, features["record"])
     vouch.expect(split["split"], record, split["record"])
     with FeatureStore(features["features"]) as store:

@@ -16,6 +16,7 @@ from equipoise.data.proposal import columns_of
 from equipoise.data.splits import of_manifest
 from equipoise.errors import UserError
 from equipoise.modalities.base import readers
+from equipoise.modalities.sample import too_large
 from equipoise.params import Split
 
 __all__ = ["Findings", "Problem", "check"]
@@ -26,8 +27,6 @@ _SHORT = {
     **{"vid": "video", "movie": "video", "aud": "audio", "snd": "sound", "wav": "audio"},
     **{"txt": "text"},
 }
-#: Larger stored samples than these bytes are a mistake in a size, a rate or a length.
-_LARGEST = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def check(
             wrong.append(Problem(None, str(error)))
     problems += wrong
     how = readers(modalities)
-    problems += list(_too_large(how))
+    problems += [Problem(None, text) for text in too_large(how)]
     if quick or problems:  # what is to be mended first needs no decoding
         problems += glance(manifest)
     if not quick:
@@ -122,24 +121,6 @@ def _others(manifest: Manifest) -> list[str]:
         for column in manifest.columns
         if column not in (*REQUIRED, *read) and any(row.cells[column] for row in manifest.rows)
     ]
-
-
-def _too_large(how: Mapping[str, Any]) -> Iterator[Problem]:
-    for name, reader in how.items():
-        try:
-            kind = reader.stored()
-        except (OverflowError, ValueError) as error:
-            yield Problem(None, f"modality {name!r}: its settings make no sample ({error})")
-            continue
-        size = 1
-        for length in kind.shape:
-            size *= int(length)
-        if size > _LARGEST:
-            yield Problem(
-                None,
-                f"modality {name!r}: one sample of {kind.shape} is {size / 2**30:.3g} billion "
-                "numbers; lower its size, rate or length",
-            )
 
 
 def _splits(manifest: Manifest) -> Iterator[Problem]:

@@ -86,11 +86,18 @@ def look(
         for row, result in zip(rows, pool.map(Look(how), map(manifest.sources, rows)), strict=True):
             bar.advance(note=f"{len(problems)} problem(s)" if problems else "")
             if isinstance(result, MediaError):
-                where = next(iter(manifest.paths(row)), row.sample_id)
-                problems.append(Problem(row.number, f"{where}: {result}"))
+                problems.append(Problem(row.number, f"{_where(manifest, row, result)}: {result}"))
             else:
                 seen[row.number] = result
     return seen, problems
+
+
+def _where(manifest: Manifest, row: Row, error: MediaError) -> str:
+    """Return the file that an error is about, which it names by its modality if there are more."""
+    column = manifest.modalities.get(str(error).partition(": ")[0])
+    if column and not column.inline:
+        return row.cells[column.name]
+    return next(iter(manifest.paths(row)), row.sample_id)
 
 
 def _missing(manifest: Manifest, row: Row) -> list[Problem]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from equipoise import files, layout
+from equipoise import files, layout, vouch
 from equipoise.data.recipes import recipes
 from equipoise.errors import UserError
 
@@ -63,7 +63,7 @@ def card(dataset: str) -> dict[str, Any]:
         UserError: A stage has not run yet.
     """
     raw, features, split = layout.raw(dataset), layout.features(dataset), layout.split(dataset)
-    record = files.read_json(features["record"], "run stage extract first")
+    record = vouch.read(features["record"], "run stage extract first")
     tables = {
         "samples": raw["manifest"],
         "subsets": split["split"],
@@ -157,7 +157,10 @@ def problems(path: Path) -> Iterator[str]:
     """
     found = files.read_json(path, "equipoise card NAME writes it")
     try:
-        yield from _problems(path, found)
+        lines = list(_problems(path, found))
+        yield from lines
+        if not lines and found != json.loads(json.dumps(card(path.parent.name))):
+            yield f"{path}: not the card of the files that it names; write it anew"
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not a card of equipoise ({error!r}); write it anew") from None
 

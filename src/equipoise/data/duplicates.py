@@ -100,6 +100,7 @@ class Twins:
                 f"{len(harmless)} sample(s) stand there twice under one label, first row "
                 f"{twin.row.number} as row {first.row.number}"
             )
+        yield from self._two_labels()
         names = [name for name in self._modalities if self._allow or self._inline[name]]
         yield from (f"{text}; give those samples one group" for text in self._shared(names))
 
@@ -120,6 +121,26 @@ class Twins:
                 yield (
                     f"modality {name!r}: {shared} file(s) or text(s) belong to samples on two "
                     "sides of the split"
+                )
+
+    def _two_labels(self) -> Iterator[str]:
+        """Yield files of samples of several classes that are not the same as a whole."""
+        for name in self._modalities if len(self._modalities) > 1 else ():
+            if self._inline[name]:
+                continue
+            first: dict[object, _Row] = {}
+            twins = [
+                (known, one)
+                for one in self._rows
+                if name in one.content
+                and (known := first.setdefault(one.content[name], one)).row.label != one.row.label
+                and known.key != one.key
+            ]
+            if twins:
+                known, one = twins[0]
+                yield (
+                    f"modality {name!r}: {len(twins)} sample(s) have the file of another, under "
+                    f"another label, first row {one.row.number} as row {known.row.number}"
                 )
 
     def _pairs(self) -> Iterator[tuple[_Row, _Row]]:

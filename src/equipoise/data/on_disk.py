@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from equipoise import files, layout
+from equipoise import files, layout, vouch
 from equipoise.data.published import COVERAGE
 
 AUDIT = Path("results/audit")
@@ -28,12 +28,12 @@ def on_disk(dataset: str) -> dict[str, Any] | None:
     record = features["record"]
     extracted = None
     if record.is_file() and features["features"].is_file():
-        said = files.read_json(record, "run stage extract again")
+        said = vouch.read(record, "run stage extract again")
         extracted = {
             **{key: said[key] for key in ("samples", "rejects", "shapes")},
             "bytes": features["features"].stat().st_size,
         }
-    absent = files.read_json(coverage, "run stage download again") if coverage.is_file() else {}
+    absent = vouch.read(coverage, "run stage download again") if coverage.is_file() else {}
     return {
         "media_files": len(media),
         "media_bytes": sum(
@@ -50,5 +50,6 @@ def audited(dataset: str) -> dict[str, Any] | None:
     path = AUDIT / f"{dataset}.json"
     if not path.is_file():
         return None
-    found = files.read_json(path, "run stage audit again")
-    return {key: len(value) if isinstance(value, list) else value for key, value in found.items()}
+    found = vouch.read(path, "run stage audit again")
+    told = {key: value for key, value in found.items() if key != vouch.OWN}
+    return {key: len(value) if isinstance(value, list) else value for key, value in told.items()}

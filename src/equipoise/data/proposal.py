@@ -6,9 +6,9 @@ import importlib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from equipoise import registry
+from equipoise import layout, registry
 from equipoise.data import manifest as manifests
 from equipoise.data.manifest import REQUIRED, Column, Manifest
 
@@ -44,10 +44,19 @@ def propose(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def told(
-    folder: Path, params_file: Path, overlays: Sequence[Path] = ()
-) -> tuple[dict[str, dict[str, Any]], Split] | None:
-    """Return how the data set of params.yaml whose folder this is reads and splits it, if any does.
+class Told(NamedTuple):
+    """What params.yaml says of a data set."""
+
+    name: str
+    folder: Path
+    """Where its manifest.csv is: the user's own, or what stage download wrote."""
+    tables: dict[str, dict[str, Any]]
+    """Modality to ``{kind, column, ...settings}``."""
+    split: Split
+
+
+def told(asked: Path, params_file: Path, overlays: Sequence[Path] = ()) -> Told | None:
+    """Return what params.yaml says of the data set whose folder or name this is, if any is.
 
     Raises:
         UserError: The parameters are not valid.
@@ -58,10 +67,11 @@ def told(
         return None
     loaded = params.load(params_file, overlays, feasible=False)
     for name, entry in loaded.datasets.items():
-        named = entry.download.get("folder")
-        if named and Path(named).expanduser().resolve() == Path(folder).resolve():
+        own = entry.download.get("folder")
+        folder = Path(own).expanduser() if own else layout.raw(name)["manifest"].parent
+        if (str(asked) == name and not asked.is_dir()) or folder.resolve() == asked.resolve():
             tables = {m: stream.table() for m, stream in loaded.streams_of(name).items()}
-            return tables, loaded.split_of(name)
+            return Told(name, folder, tables, loaded.split_of(name))
     return None
 
 

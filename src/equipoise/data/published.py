@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from equipoise import files
+from equipoise import files, vouch
 from equipoise.console import log
 from equipoise.data.fetch import fetch
 from equipoise.data.folder import link
@@ -146,7 +146,7 @@ def report(
         names = {getattr(item, what) for item in items} - {getattr(item, what) for item in kept}
         if names:
             raise UserError(f"no sample of {what} {min(names)!r} has its files, first {first}")
-    files.write_json(destination / COVERAGE, _coverage(items, absent))
+    vouch.write(destination / COVERAGE, _coverage(items, absent))
     log.warning("%d of %d listed samples are absent: %s", len(absent), len(items), COVERAGE)
 
 

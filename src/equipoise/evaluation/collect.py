@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: Every cell as it stands: ids such as ``007`` or ``NA`` stay what they are.
 _AS_TEXT: dict[str, Any] = {"dtype": str, "keep_default_na": False}
+_AGAIN = "delete it and run its stage again"
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,9 @@ def collect(dataset: str, methods: Sequence[str], seeds: Sequence[int]) -> Datas
         missing_gaps=missing,
         corruption=corruption_of(manifest),
         manifest=manifest,
-        extract=_optional_json(features["record"]),
+        extract=_optional_record(features["record"]),
         samples=_samples(features) if features["samples"].exists() else [],
-        split=_optional_json(split["record"]),
+        split=_optional_record(split["record"]),
         subsets=_subset_counts(_vouched(split["split"], split["record"], **_AS_TEXT)),
         rejects=_vouched(features["rejects"], features["record"], **_AS_TEXT),
         audit=_audit(layout.audit(dataset)["audit"]),
@@ -141,15 +142,38 @@ def read_json(path: Path, kind: type = dict) -> Any:
     """
     if not path.exists():
         raise _missing(path)
-    return files.read_json(path, "delete it and run its stage again", kind)
+    return files.read_json(path, _AGAIN, kind)
 
 
 def _missing(path: Path) -> UserError:
     return UserError(f"{path}: no such file; make it: snakemake --cores all {path}")
 
 
-def _optional_json(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.exists() else {}
+def read_record(path: Path) -> dict[str, Any]:
+    """Read the record of a stage, which is as it was written.
+
+    Raises:
+        UserError: No such file, not a record, or changed.
+    """
+    if not path.exists():
+        raise _missing(path)
+    record: dict[str, Any] = vouch.read(path, _AGAIN)
+    return record
+
+
+def read_model(path: Path) -> dict[str, Any]:
+    """Read ``model.json``, which is as it was written, or of an older equipoise.
+
+    Raises:
+        UserError: No such file, not JSON, or changed.
+    """
+    card: dict[str, Any] = read_json(path)
+    vouch.expect_card(path, card)
+    return card
+
+
+def _optional_record(path: Path) -> dict[str, Any]:
+    return read_record(path) if path.exists() else {}
 
 
 def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
@@ -167,12 +191,12 @@ def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
 
 def _vouched(path: Path, voucher: Path, **options: Any) -> pd.DataFrame:
     """Read a table that is as the record beside it says."""
-    vouch.expect(path, _optional_json(voucher), voucher)
+    vouch.expect(path, _optional_record(voucher), voucher)
     return _read_csv(path, **options)
 
 
 def _samples(features: Mapping[str, Path]) -> list[dict[str, Any]]:
-    vouch.expect(features["samples"], _optional_json(features["record"]), features["record"])
+    vouch.expect(features["samples"], _optional_record(features["record"]), features["record"])
     samples: list[dict[str, Any]] = read_json(features["samples"], list)
     return samples
 
@@ -182,7 +206,7 @@ def _audit(path: Path) -> dict[str, Any]:
 
     if not path.exists():
         return {}
-    found: dict[str, Any] = read_json(path)
+    found = read_record(path)
     try:
         _ = found["samples"], list(show.lines(found))  # the report will do the same
     except UserError:
@@ -199,16 +223,10 @@ def _run(dataset: str, key: str, seed: int) -> Run:
 
     evaluated = layout.evaluate(dataset, key, str(seed))
     trained = layout.train(dataset, key, str(seed))
-    metrics = read_json(evaluated["metrics"])
-    if not {"robustness", "cost", vouch.KEY} <= metrics.keys():  # what it learned to write last
-        raise UserError(
-            f"{evaluated['metrics']}: written by an older equipoise; run stage evaluate again"
-        )
-    model = read_json(trained["model"])
-    history = _vouched(trained["history"], trained["model"])
+    metrics = read_record(evaluated["metrics"])
+    model, history = _trained(trained)
     if warmup_epochs(model):
-        warm = layout.warmup(dataset, str(seed))
-        before = _vouched(warm["history"], warm["model"])
+        _, before = _trained(layout.warmup(dataset, str(seed)))
         history = pd.concat([before, history], ignore_index=True)
     return Run(
         key=key,
@@ -220,6 +238,13 @@ def _run(dataset: str, key: str, seed: int) -> Run:
     )
 
 
+def _trained(paths: Mapping[str, Path]) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the card of a model, and its history, for which the card vouches."""
+    card = read_model(paths["model"])
+    vouch.expect(paths["history"], card, paths["model"])
+    return card, _read_csv(paths["history"])
+
+
 def _gaps(dataset: str, seeds: Sequence[int]) -> tuple[dict[int, GapFit], list[int]]:
     found, missing = {}, []
     for seed in seeds:
@@ -227,7 +252,7 @@ def _gaps(dataset: str, seeds: Sequence[int]) -> tuple[dict[int, GapFit], list[i
         if paths["gap"].exists() and paths["fit"].exists():
             options = {"dtype": {"sample_id": str, "label": str}, "na_filter": False}
             table = _vouched(paths["gap"], paths["fit"], **options)
-            found[seed] = GapFit(table, read_json(paths["fit"]))
+            found[seed] = GapFit(table, read_record(paths["fit"]))
         else:
             missing.append(seed)
     return found, missing

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from equipoise import registry
+from equipoise import files, registry, vouch
+from equipoise.errors import UserError
 from equipoise.evaluation.collect import DatasetResults, GapFit, Run
 from equipoise.evaluation.gap_score import GapScore, score_posterior
 from equipoise.evaluation.statistics import (
@@ -32,6 +34,8 @@ LEADING = (
 #: Numbers of which the table has the mean alone, without limits.
 MEAN_ONLY = ("map", "ece")
 DIFFERENCE = ("difference", "difference_low", "difference_high", "p_value", "p_value_holm")
+#: Of comparison.json, beside the data sets: a name that none of them can have.
+VOUCHED = "vouched for"
 CONTROL = ("control", *(f"control_{name}" for name in DIFFERENCE))
 
 
@@ -223,3 +227,32 @@ def nested(table: Sequence[Row], level: float) -> dict[str, dict[str, dict[str, 
         }
         numbers.setdefault(row.dataset, {})[row.key] = values
     return numbers
+
+
+def write_numbers(path: Path, numbers: Mapping[str, Any], *others: Path) -> None:
+    """Write comparison.json, which vouches for the files beside it as other records do.
+
+    What it says of them stands in a list: ``dvc metrics show`` makes a column of every other word.
+    """
+    whole = vouch.sealed({**numbers, vouch.KEY: vouch.of(*others)})
+    said = {key: whole.pop(key) for key in (vouch.KEY, vouch.OWN)}
+    files.write_json(path, {**whole, VOUCHED: [said]})
+
+
+def read_numbers(path: Path) -> dict[str, Any]:
+    """Read comparison.json, with what it vouches for under :data:`equipoise.vouch.KEY`.
+
+    Raises:
+        UserError: No such file, not from stage compare, or changed.
+    """
+    again = "run `equipoise compare`"
+    record: dict[str, Any] = files.read_json(path, again)
+    said = record.pop(VOUCHED, None)
+    if said is not None:
+        if not (isinstance(said, list) and len(said) == 1 and isinstance(said[0], dict)):
+            raise UserError(f"{path}: changed since it was written; restore it, or {again}")
+        record |= said[0]
+    if not vouch.expect_itself(path, record, again):
+        raise UserError(f"{path}: carries no digest of itself; {again}")
+    del record[vouch.OWN]
+    return record

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from equipoise import layout
 from equipoise.errors import UserError
-from equipoise.evaluation.collect import read_json, read_strings, warmup_epochs
+from equipoise.evaluation.collect import read_model, read_strings, warmup_epochs
 
 
 def relative_costs(dataset: str, keys: Iterable[str], baseline: str) -> dict[str, float]:
@@ -38,7 +38,7 @@ def _seconds(dataset: str, key: str) -> float | None:
 def _of_run(dataset: str, key: str, seed: str) -> float:
     """Return CPU seconds of one training and of those that it read."""
     total = _cpu_time(layout.timing("train", dataset, key, seed))
-    model = read_json(layout.train(dataset, key, seed)["model"])
+    model = read_model(layout.train(dataset, key, seed)["model"])
     if warmup_epochs(model):
         total += _cpu_time(layout.timing("warmup", dataset, seed))
     if teacher := model["settings"].get("teacher"):

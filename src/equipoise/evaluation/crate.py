@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from equipoise import files, layout, provenance
+from equipoise.errors import UserError
 from equipoise.evaluation.collect import DatasetResults
 from equipoise.evaluation.report_run import settings_apart
 from equipoise.params import CompareJob
@@ -61,7 +62,23 @@ def crate(collected: Sequence[DatasetResults], settings: CompareJob) -> Entity:
     described = [_root(settings, parts, data, _day(paths)), *parts, action, _workflow(), *software]
     languages = [{"@id": _SNAKEMAKE, "@type": "ComputerLanguage", "name": "Snakemake"}]
     graph = [_descriptor(outputs["crate"].name), *described, *languages, *data, *parameters]
+    graph[0]["identifier"] = files.digest([CONTEXT, graph])
     return {"@context": CONTEXT, "@graph": graph}
+
+
+def expect_itself(path: Path) -> None:
+    """Refuse a crate that is not as it was written: its identifier is the digest of the rest.
+
+    Raises:
+        UserError: It was changed, or is no crate of this version.
+    """
+    again = "run `equipoise compare`"
+    found = files.read_json(path, again)
+    context, graph = found["@context"], found["@graph"]
+    descriptor = graph[0] if isinstance(graph, list) and graph else None
+    said = descriptor.pop("identifier", None) if isinstance(descriptor, dict) else None
+    if said != files.digest([context, graph]):
+        raise UserError(f"{path}: changed since it was written; {again}")
 
 
 def _refs(entities: Sequence[Entity]) -> list[Entity]:

@@ -6,11 +6,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equipoise import files, layout
+from equipoise import layout, vouch
 from equipoise.errors import UserError
-from equipoise.evaluation.across import KEY as ACROSS
 from equipoise.evaluation.collect import read_strings
-from equipoise.evaluation.comparison import LEADING
+from equipoise.evaluation.comparison import LEADING, read_numbers
 from equipoise.evaluation.findings import p_text, signed
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def format_table(path: Path, markdown: bool = False, differences: bool = False) 
 
 
 def _expect_whole(path: Path, table: pd.DataFrame) -> None:
-    """Refuse a table that was cut: within a row, or between two (comparison.json knows all rows).
+    """Refuse a table that was cut, or is not the one for which comparison.json vouches.
 
     Raises:
         UserError: It is.
@@ -77,12 +76,8 @@ def _expect_whole(path: Path, table: pd.DataFrame) -> None:
         if not table[name].map(_is_number).all():
             raise UserError(cut)
     known = path.with_suffix(".json")
-    values = files.read_json(known, "run `equipoise compare`") if known.exists() else {}
-    if isinstance(values, dict) and all(isinstance(value, dict) for value in values.values()):
-        rows = {dataset: keys for dataset, keys in values.items() if dataset != ACROSS}
-        expected = {(dataset, key) for dataset, keys in rows.items() for key in keys}
-        if expected and expected != set(zip(table["dataset"], table["key"], strict=True)):
-            raise UserError(f"{path}: has other rows than {known}; run `equipoise compare`")
+    if known.exists():
+        vouch.expect(path, read_numbers(known), known)
 
 
 def _is_number(cell: str) -> bool:

@@ -13,6 +13,7 @@ from equipoise.data.manifest import Column, Manifest
 from equipoise.errors import UserError
 from equipoise.media.version import decoder
 from equipoise.modalities.base import Reader, identities, readers
+from equipoise.modalities.sample import too_large
 from equipoise.params import ExtractJob
 
 
@@ -74,7 +75,7 @@ def open_source(dataset: str, settings: ExtractJob) -> Source:
     """Return what one job of stage extract reads.
 
     Raises:
-        UserError: Stage download has not run.
+        UserError: Stage download has not run, or a sample would be larger than any memory.
     """
     raw = layout.raw(dataset)
     if not raw["checksums"].exists():
@@ -84,6 +85,8 @@ def open_source(dataset: str, settings: ExtractJob) -> Source:
         "media_sha256": files.sha256(raw["checksums"]),
     }
     total, how = manifests.count(raw["manifest"]), readers(settings.modalities)
+    for line in too_large(how):
+        raise UserError(f"data set {dataset!r}: {line}")
     libraries = {"decoder": decoder(), "identity": identities(how)}
     source = Source(dataset, settings, how, total, made_from | libraries, Path())
     told = {name: value for name, value in source.told.items() if name != "extract"}

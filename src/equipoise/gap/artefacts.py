@@ -84,7 +84,7 @@ def read_gap(paths: Mapping[str, Path], sample_ids: Sequence[str], settings: Gap
     """
     again = "run stage gap again"
     try:
-        record = files.read_json(paths["fit"], again)
+        record = vouch.read(paths["fit"], again)
         with (
             files.reading(paths["subset"], again),
             paths["subset"].open(newline="", encoding="utf-8") as file,
@@ -102,8 +102,7 @@ def read_gap(paths: Mapping[str, Path], sample_ids: Sequence[str], settings: Gap
             identifiable=record["identifiable"],
             reason=record["reason"],
         )
-        # Files from before there was a choice hold the posterior of Bayes' rule.
-        kind = record["scores"], record["signed"], record.get("posterior", "bayes")
+        kind = record["scores"], record["signed"], record["posterior"]
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: no such file; {again}") from None
     except UserError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,27 @@ from equipoise.modalities.packing import unpack
 Readers = Mapping[str, Reader[Any]]
 Sources = Mapping[str, Path | str]
 """Modality to its file, or to the sample itself."""
+
+
+#: Samples of more numbers are a mistake in a size, a rate or a length.
+_LARGEST = 1 << 30
+
+
+def too_large(readers: Readers) -> Iterator[str]:
+    """Yield a line for each modality whose settings make samples that no memory holds."""
+    for name, reader in readers.items():
+        try:
+            shape = reader.stored().shape
+        except (OverflowError, ValueError) as error:
+            yield f"modality {name!r}: its settings make no sample ({error})"
+            continue
+        size = math.prod(map(int, shape))
+        if size > _LARGEST:
+            words = f"{size / 2**30:.3g}" if size < 1 << 80 else "far too many"
+            yield (
+                f"modality {name!r}: one sample is {words} billion numbers; lower its size, rate "
+                "or length"
+            )
 
 
 def read_sample(readers: Readers, sources: Sources) -> dict[str, Reading]:

@@ -1,11 +1,12 @@
 """The card of a trained model, ``model.json``: all that is needed to use its weights."""
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from equipoise import files
+from equipoise import files, vouch
 from equipoise.errors import UserError
 from equipoise.modalities.normalise import Normalisation
 from equipoise.models.weights import Origin
@@ -66,6 +67,8 @@ class ModelCard(Section):
     """Of the weights of the run that taught it, that of ``settings.teacher``; empty: none did."""
     files: dict[str, dict[str, Any]] = {}
     """Name of another file of its stage to ``rows`` and ``sha256`` (:mod:`equipoise.vouch`)."""
+    record_digest: str = ""
+    """Of all its other values; empty: an older equipoise wrote it."""
 
     def expect_split(self, digest: str) -> None:
         """Refuse a split other than the one of the training: it may test on trained samples.
@@ -84,11 +87,12 @@ def read_card(folder: Path) -> ModelCard:
     """Read ``model.json``.
 
     Raises:
-        UserError: No such folder or file, or not a card of this version.
+        UserError: No such folder or file, not a card of this version, or changed since training.
     """
     path = Path(folder) / "model.json"
     try:
-        return ModelCard.model_validate_json(files.regular(path).read_text(encoding="utf-8"))
+        text = files.regular(path).read_text(encoding="utf-8")
+        card = ModelCard.model_validate_json(text)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; is this the folder of a trained model?") from None
     except OSError as error:
@@ -99,3 +103,5 @@ def read_card(folder: Path) -> ModelCard:
         raise UserError(f"{path}: not UTF-8 text; restore it or train again") from None
     except ValidationError as error:
         raise UserError(f"{path}: {explain(ModelCard, error)}; train again") from None
+    vouch.expect_card(path, json.loads(text))
+    return card

@@ -1,6 +1,6 @@
 """Stage audit: what is wrong with a data set, before anything is trained on it."""
 
-from equipoise import files, layout
+from equipoise import layout, vouch
 from equipoise.console import log
 from equipoise.params import AuditJob
 from equipoise.stages.job import Job
@@ -20,7 +20,7 @@ def run(job: Job, settings: AuditJob) -> None:
     output = layout.audit(job.dataset)["audit"]
     with tracking.run(job, settings) as tracked:
         found = audit(stored(job.dataset, settings.augment))
-        files.write_json(output, found)
+        vouch.write(output, found)
         for line in show.lines(found):
             log.info("%s: %s", job.dataset, line)
         counts = {kind: len(found[kind]) for kind in ("leaks", "contradictions", "constant")}

@@ -69,8 +69,7 @@ def run(job: Job, settings: EmbedJob) -> None:
                 bar.advance(stop - start)
         join(outputs["embeddings"], paths, plan)
         record = {"samples": len(store), "made_with": made_with, "shapes": _shapes(plan)}
-    record[vouch.KEY] = vouch.of(outputs["embeddings"])
-    files.write_json(outputs["record"], {"dataset": job.dataset, **record})
+    vouch.write(outputs["record"], {"dataset": job.dataset, **record}, outputs["embeddings"])
     shutil.rmtree(state, ignore_errors=True)
     log.info(
         "%s: embedded %s", job.dataset, ", ".join(embedders) or "nothing: no encoder is frozen"

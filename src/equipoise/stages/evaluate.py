@@ -63,8 +63,7 @@ def run(job: Job, settings: Evaluate) -> None:
         record |= more
         rows = _prediction_rows(store, indices, predictions)
         files.write_csv(outputs["predictions"], list(rows[0]), rows)
-        record[vouch.KEY] = vouch.of(outputs["predictions"])
-        files.write_json(outputs["metrics"], record)
+        vouch.write(outputs["metrics"], record, outputs["predictions"])
     remove_finished(layout.checkpoints("train", job.dataset, job.method, seed))
 
 

@@ -63,7 +63,7 @@ def _run_part(job: Job, part: int, source: Source) -> None:
         "rows": done.rows,
         "rejects": len(done.rejects),
     }
-    files.write_json(layout.part(job.dataset, str(part)), record)
+    vouch.write(layout.part(job.dataset, str(part)), record)
 
 
 def _run_all(job: Job, source: Source) -> None:
@@ -78,7 +78,7 @@ def _run_all(job: Job, source: Source) -> None:
     record = _record(source, manifest, kept, done) | {"facts": facts}
     files.write_json(outputs["samples"], extracted.samples(outputs["features"], source.readers))
     others = (outputs["features"], outputs["rejects"], outputs["samples"])
-    files.write_json(outputs["record"], record | {vouch.KEY: vouch.of(*others)})
+    vouch.write(outputs["record"], record, *others)
     shutil.rmtree(layout.state("extract", job.dataset))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from equipoise import files, layout, vouch
+from equipoise import layout, vouch
 from equipoise.console import log
 from equipoise.params import Gap
 from equipoise.stages.job import Job
@@ -61,8 +61,7 @@ def run(job: Job, settings: Gap) -> None:
     artefacts.write_subset(outputs["subset"], ids, names, keep)
     title = f"{job.dataset}, seed {job.seed}: {len(ids)} training samples after the warm-up"
     draw_histogram(outputs["histogram"], measured.gaps, mixture, settings.signed, title)
-    record[vouch.KEY] = vouch.of(outputs["gap"], outputs["subset"], outputs["histogram"])
-    files.write_json(outputs["fit"], record)
+    vouch.write(outputs["fit"], record, outputs["gap"], outputs["subset"], outputs["histogram"])
     remove_finished(layout.checkpoints("warmup", job.dataset, "", seed))
 
 

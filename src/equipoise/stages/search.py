@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from equipoise import files, layout, tracking
+from equipoise import layout, tracking, vouch
 from equipoise.console import log, progress
 from equipoise.errors import DivergedError
 from equipoise.params import SearchJob, TrainJob
@@ -72,7 +72,8 @@ def _result(job: Job, settings: TrainJob, trial: Changes) -> Result:
         )
         note = trainer.checkpoints.folder.with_suffix(".json")
         if note.exists():
-            return Result(**files.read_json(note, "delete it, then run the same command again"))
+            noted = vouch.read(note, "delete it, then run the same command again")
+            return Result(noted["epoch"], noted["accuracy"], noted["loss"])
         try:
             with trainer.stop.catch():
                 kept = trainer.fit().epoch
@@ -82,6 +83,6 @@ def _result(job: Job, settings: TrainJob, trial: Changes) -> Result:
             log.warning("%s: trial %s diverged: %s", job.name, trial, error)
             result = Result(None, None, None)
         if trainer.run.world.first:
-            files.write_json(note, vars(result))
+            vouch.write(note, vars(result))
             trainer.checkpoints.remove()
         return result

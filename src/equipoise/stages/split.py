@@ -45,8 +45,7 @@ def run(job: Job, settings: SplitJob) -> None:
     files.write_csv(outputs["split"], ("sample_id", "subset"), rows)
     record = _record(samples, subset, settings)
     record |= {"dataset": job.dataset, "validation_from": origin, "shared_groups": shared}
-    record[vouch.KEY] = vouch.of(outputs["split"])
-    files.write_json(outputs["record"], record)
+    vouch.write(outputs["record"], record, outputs["split"])
 
 
 def _refuse_shared(dataset: str, samples: Samples, subset: list[str]) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from equipoise.console import log
+from equipoise.errors import UserError
 from equipoise.tracking import journal, names, sender, store
 from equipoise.tracking.journal import Artifact, End, Journal, Metrics, Record, Start, Tags
 
@@ -50,13 +51,20 @@ def _is_on() -> bool:
 def init_store() -> None:
     """Create the SQLite store if runs go to one that does not exist yet; any number at once may.
 
-    Failure is a warning, as everywhere in this package.
+    Here failure is an error, unlike everywhere else in this package: nothing else was asked for.
+
+    Raises:
+        UserError: It cannot be made.
     """
     uri = store_uri()
     try:
         store.create_database(uri)
     except Exception as error:
-        sender.warn(uri, error)
+        reason = sender.one_line(error).partition(" [SQL:")[0]
+        raise UserError(
+            f"{uri.removeprefix(store.SQLITE)}: the MLflow store cannot be made ({reason}); "
+            "make room on that disk, or name another place in MLFLOW_TRACKING_URI"
+        ) from error
 
 
 @contextlib.contextmanager

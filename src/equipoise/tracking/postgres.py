@@ -7,6 +7,7 @@ import os
 import pwd
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -82,7 +83,9 @@ def _run(program: str, task: str, folder: Path, *arguments: str) -> None:
 
 
 def _reason(result: subprocess.CompletedProcess[str], folder: Path) -> str:
-    said = result.stderr.strip() or result.stdout.strip()
+    said = result.stderr.strip() or (result.stdout.strip().splitlines() or [""])[-1]
+    if result.returncode < 0:  # by its limit on the size of files, or out of memory
+        said = f"ended by {signal.Signals(-result.returncode).name}; {said}"
     with contextlib.suppress(OSError):
         said += "; " + last_line(folder / LOG)
     return " ".join(said.split())

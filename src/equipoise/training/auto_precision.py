@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from equipoise import files
+from equipoise import files, vouch
 from equipoise.console import log
 from equipoise.errors import UserError
 from equipoise.models.multimodal import MultimodalClassifier
@@ -83,8 +83,8 @@ def settled(
         # Of two processes that begin the same training unasked, one measures.
         with files.alone(lock, "another process measures", wait=True, needed=False):
             if not note.exists():
-                files.write_json(note, _compare(model, data, settings, epoch, measure))
-        found = files.read_json(note, "delete it, and the precision is measured anew")
+                vouch.write(note, _compare(model, data, settings, epoch, measure))
+        found = vouch.read(note, "delete it, and the precision is measured anew")
         chosen = found.get("precision")
         if chosen not in CANDIDATES:
             raise UserError(f"{note}: names no precision; delete {state} and train again")

@@ -50,7 +50,7 @@ def read_split(path: Path, sample_ids: Sequence[str]) -> dict[str, Indices]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run stage split first") from None
     if (record_path := Path(path).with_suffix(".json")).exists():
-        vouch.expect(Path(path), files.read_json(record_path, again), record_path)
+        vouch.expect(Path(path), vouch.read(record_path, again), record_path)
     named = [row for subset in rows.values() for row in subset]
     if len(set(named)) < len(named):
         raise UserError(f"{path}: a sample stands in it twice; {again}")

@@ -319,8 +319,8 @@ def _write(outputs: Mapping[str, Path], card: dict[str, Any], best: Best, traine
         structure=best.structure,
         epoch=best.epoch,
         weights_sha256=files.sha256(outputs["weights"]),
-        files=vouch.of(outputs["history"]),
     )
     # A card has always said what was asked; what was chosen, where there was a choice.
     left_out = set() if whole.precision else {"precision"}
-    files.write_json(outputs["model"], whole.model_dump(mode="json", exclude=left_out))
+    told = whole.model_dump(mode="json", exclude={vouch.OWN, *left_out})
+    vouch.write(outputs["model"], told, outputs["history"])

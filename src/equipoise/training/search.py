@@ -80,8 +80,7 @@ def write(outputs: Mapping[str, Path], trials: Sequence[Changes], results: Seque
     files.write_csv(outputs["trials"], list(rows[0]), rows)
     train, options = trials[chosen]
     record = {"trials": len(trials), "trial": chosen + 1, "train": train, "options": options}
-    record[vouch.KEY] = vouch.of(outputs["trials"])
-    files.write_json(outputs["chosen"], record)
+    vouch.write(outputs["chosen"], record, outputs["trials"])
     return chosen
 
 
@@ -92,7 +91,7 @@ def read_chosen(path: Path) -> Changes:
         UserError: No such file, or not what stage search writes.
     """
     try:
-        record = files.read_json(path, "run stage search first")
+        record = vouch.read(path, "run stage search first")
         return dict(record["train"]), dict(record["options"])
     except UserError:
         raise

@@ -77,5 +77,7 @@ def _samples(options: argparse.Namespace) -> tuple[Samples, Split | None]:
     from equipoise.audit.folder import of_folder
 
     told = proposal.told(folder, options.params, options.overlay)
-    tables, split = told or (proposal.propose(folder), params.Split())
+    tables, split = (
+        (told.tables, told.split) if told else (proposal.propose(folder), params.Split())
+    )
     return of_folder(folder, tables, split, options.threads), split

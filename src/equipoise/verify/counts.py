@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from equipoise import files, layout, registry
+from equipoise import files, layout, registry, vouch
 from equipoise.data import croissant, published
 from equipoise.data.recipes import recipes
 from equipoise.errors import UserError
@@ -46,7 +46,7 @@ def problems(dataset: str, download: Mapping[str, Any]) -> Iterator[str]:
     yield from _against_list(dataset, download, rows)
     record = layout.features(dataset)["record"]
     if record.is_file():
-        yield from _of_features(dataset, sum(rows.values()), files.read_json(record, AGAIN))
+        yield from _of_features(dataset, sum(rows.values()), vouch.read(record, AGAIN))
     if (card := layout.card(dataset)).is_file():
         yield from croissant.problems(card)
 
@@ -93,7 +93,7 @@ def _against_list(
     coverage = manifest.with_name(published.COVERAGE)
     absent: Mapping[str, int] = {}
     if coverage.is_file():
-        absent = files.read_json(coverage, AGAIN)["absent"]["split"]
+        absent = vouch.read(coverage, AGAIN)["absent"]["split"]
     for side, count in expected(dataset, download).items():
         if rows.get(side, 0) + absent.get(side, 0) != count:
             yield (

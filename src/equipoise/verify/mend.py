@@ -9,11 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from equipoise import layout
 from equipoise.verify.records import TAUGHT, Record, Records
 from equipoise.verify.stores import MISSING, Store
 
 #: What differs from dvc.lock need not be damaged.
 NEWER = " (unless a newer run made it: workflow/scripts/record)"
+
+
+#: Folders of more than one job, which are not removed for the sake of one file.
+_SHARED = (layout.compare()["metrics"].parent, layout.audit("")["audit"].parent)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ def _mend_file(found: Found, record: Record | None, path: Path, state: str) -> s
     name = shlex.quote(str(path))
     if record is None or not record.md5 or state.startswith(TAUGHT):
         folder = ((record and record.voucher) or path).parent
+        if folder in _SHARED:
+            return f"rm -f {name} && snakemake --cores all"
         return f"rm -r {shlex.quote(str(folder))} && snakemake --cores all"
     if not record.stored:
         return f"git checkout -- {name}"

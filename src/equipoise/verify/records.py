@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise import files, layout, vouch
+from equipoise.data.published import COVERAGE
 from equipoise.errors import UserError
 from equipoise.verify.stores import Store
 
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
 TAUGHT = "taught by other weights than those of"
 
 
-#: The records that vouch for the files beside them, in any data set, method and seed.
+#: The records that vouch for themselves and the files beside them, in any data set, method, seed.
 _RECORDS = (
+    layout.raw("*")["manifest"].with_name(COVERAGE),
     layout.features("*")["record"],
     layout.split("*")["record"],
     layout.embed("*")["record"],
     layout.gap("*", "*")["fit"],
     layout.search("*", "*")["chosen"],
     layout.evaluate("*", "*", "*")["metrics"],
+    layout.audit("*")["audit"],
 )
 
 
@@ -121,13 +124,17 @@ def _of_vouchers(broken: dict[Path, str]) -> Iterator[Record]:
         (layout.train("*", "*", "*")["model"], _weights),
         (layout.raw("*")["checksums"], files.read_sha256),
         *((place, _named) for place in _RECORDS),
+        (layout.compare()["metrics"], _compared),
+        (layout.compare()["crate"], _crate),
     ):
         for voucher in sorted(Path().glob(str(place))):
             try:
                 sums = read(voucher)
-            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-                broken[voucher] = f"cannot be read ({error})"
+            except (OSError, UserError, ValueError, TypeError, AttributeError) as error:
+                reason, _, _ = str(error).removeprefix(f"{voucher}: ").partition("; ")
+                broken[voucher] = f"cannot be read ({reason})"
                 continue
+            yield Record(voucher)
             for name, sha256 in sums.items():
                 yield Record(voucher.parent / name, sha256=sha256, voucher=voucher)
 
@@ -138,7 +145,9 @@ def _of_teachers(broken: Mapping[Path, str]) -> dict[Path, str]:
     cards = {path: _card(path) for path in paths if path not in broken}
     found = {}
     for path, card in cards.items():
-        taught, name = card.get("teacher_sha256"), card.get("settings", {}).get("teacher")
+        settings = card.get("settings")
+        name = settings.get("teacher") if isinstance(settings, Mapping) else None
+        taught = card.get("teacher_sha256")
         teacher = path.parents[2] / str(name) / path.parent.name / path.name
         if taught and teacher in cards and taught != cards[teacher]["weights_sha256"]:
             found[path] = f"{TAUGHT} {teacher.parent}"
@@ -152,12 +161,31 @@ def _card(path: Path) -> dict[str, Any]:
 
 def _weights(card: Path) -> dict[str, str]:
     weights = layout.train("", "", "")["weights"].name
-    return {weights: str(_card(card)["weights_sha256"]), **_named(card)}
+    told = _card(card)
+    vouch.expect_card(card, told)
+    return {weights: str(told["weights_sha256"]), **_sums(told)}
 
 
 def _named(record: Path) -> dict[str, str]:
-    """Return the checksums of the files that a record vouches for; none of an older version."""
-    entries = _card(record).get(vouch.KEY, {})
+    """Return the checksums of the files that a record vouches for."""
+    return _sums(vouch.read(record, "run its stage again"))
+
+
+def _compared(numbers: Path) -> dict[str, str]:
+    from equipoise.evaluation.comparison import read_numbers
+
+    return _sums(read_numbers(numbers))
+
+
+def _crate(path: Path) -> dict[str, str]:
+    from equipoise.evaluation.crate import expect_itself
+
+    expect_itself(path)
+    return {}  # of its files, the records themselves tell
+
+
+def _sums(record: Mapping[str, Any]) -> dict[str, str]:
+    entries = record.get(vouch.KEY, {})
     if not isinstance(entries, Mapping):
         raise TypeError(f"{vouch.KEY!r} is no table")
     return {name: str(entry["sha256"]) for name, entry in entries.items()}

@@ -4,9 +4,7 @@ from pathlib import Path
 
 sys.path.insert(0, "workflow/scripts")
 import freeze
-from equipoise.errors import UserError
+from equipoise.errors import ending_in_one_line
 
-try:
+with ending_in_one_line():
     freeze.start(map(Path, workflow.overwrite_configfiles))
-except UserError as error:
-    sys.exit(f"error: {error}")
