@@ -191,7 +191,7 @@ def init_tracking():
         return
     executor = type(workflow.scheduler._executor).__module__
     if executor.startswith("snakemake.executors.local"):
-        os.environ["EQUIPOISE_TRACKING"] = "later"
+        os.environ.update(EQUIPOISE_TRACKING="later")
     elif not Path("mlflow.db").exists():
         # Parallel first users would race for its tables.
         track("init")
