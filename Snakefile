@@ -49,4 +49,9 @@ onstart:
 
 onsuccess:
     provenance.note_in_git()
+    import_tracked()
     remind_of_record()
+
+
+onerror:
+    import_tracked()

@@ -5,7 +5,8 @@ Makes a project (a copy of this one) with the corpus ``keypad`` and runs there
 - ``equipoise --help``,
 - ``snakemake --dry-run`` with nothing done, the graph of params.yaml (for one method, too: what the
   number of jobs costs),
-- a training job, from the start of its process to its first step, and to its end.
+- a training job, from the start of its process to its first step, and to its end,
+- stage evaluate: not tracked, sent to MLflow at once, and left for one import of all runs.
 
     python benchmarks/start.py [--rounds 5] [--clips 1500] [--folder FOLDER]
 
@@ -28,7 +29,10 @@ from project import make_project
 OVERLAY = {"methods": {"from_scratch": {"joint": {}}, "from_warmup": {}}}
 BEFORE = ("download", "extract", "split", "embed", "search")
 CELL = ("--dataset", "keypad", "--overlay", "overlay.yaml", "--threads", "1")
-JOB = ("train", *CELL, "--method", "joint", "--seed", "0")
+OF = (*CELL, "--method", "joint", "--seed", "0")
+JOB = ("train", *OF)
+TRACKED = ("env", "-u", "MLFLOW_TRACKING_URI")
+LATER = (*TRACKED, "EQUIPOISE_TRACKING=later")
 MEASURED = """
 import json, resource, subprocess, sys, time
 begin = time.perf_counter()
@@ -63,11 +67,11 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def measure(folder: Path, title: str, rounds: int, *command: str) -> float:
+def measure(folder: Path, title: str, rounds: int, *command: str, afresh: bool = True) -> float:
     """Print the round with the least CPU time, and return that time."""
 
     def once() -> tuple[float, float]:
-        for made in ("models", "state"):
+        for made in ("models", "state") if afresh else ():
             shutil.rmtree(folder / made, ignore_errors=True)
         cpu, wall = json.loads(run(folder, sys.executable, "-c", MEASURED, *command))
         return cpu, wall
@@ -101,6 +105,10 @@ def main() -> None:
         start = measure(folder, "train: to the first step", rounds, *first)
         whole = measure(folder, "train: to the end", rounds, "equipoise", *JOB)
         print(f"{start / whole:.0%} of this job is its start")
+        run(folder, *TRACKED, "equipoise", "track", "init")
+        for how, before in (("not tracked", ()), ("sent", TRACKED), ("left to import", LATER)):
+            evaluate = (*before, "equipoise", "evaluate", *OF)
+            measure(folder, f"evaluate, {how}", rounds, *evaluate, afresh=False)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import sklearn.metrics
 import torch
+from scipy import special
 from torchmetrics.functional.classification import (
     multiclass_average_precision,
     multiclass_calibration_error,
@@ -106,3 +108,22 @@ def test_probability_of_the_true_class_does_not_overflow():
     logits = np.array([[1000.0, 0.0], [0.0, np.log(3)]], dtype=np.float32)
     probability = metrics.true_class_probability(np.array([0, 1]), logits)
     assert probability == pytest.approx([1.0, 0.75], rel=1e-6)
+
+
+@pytest.mark.parametrize("decimals", [1, 12])
+@pytest.mark.parametrize("seed", range(20))
+def test_the_numbers_are_those_of_scikit_learn_and_scipy_to_the_bit(seed, decimals):
+    rng = np.random.default_rng(seed)
+    count, classes = int(rng.integers(1, 300)), int(rng.integers(2, 30))
+    labels = rng.integers(0, classes, count)
+    logits = rng.normal(0, 2, (count, classes)).astype(np.float32).round(decimals)  # 1: with ties
+    p, predicted = metrics.probabilities(logits), logits.argmax(axis=1)
+    assert (p == special.softmax(logits.astype(np.float64), axis=1)).all()
+    precisions = [
+        sklearn.metrics.average_precision_score(labels == k, p[:, k]) for k in np.unique(labels)
+    ]
+    assert metrics.mean_average_precision(labels, p) == np.mean(precisions)
+    f1 = sklearn.metrics.f1_score(labels, predicted, average="macro", zero_division=0.0)
+    assert metrics.macro_f1(labels, predicted) == f1
+    table = sklearn.metrics.confusion_matrix(labels, predicted, labels=range(classes))
+    assert (metrics.confusion(labels, predicted, classes) == table).all()

@@ -1,6 +1,10 @@
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,7 +43,10 @@ def inside(project, monkeypatch):
 
 
 def write_manifest(corruption=lambda i: "none" if i % 3 else "audio:noise"):
-    rows = [{"sample_id": f"clip{i:03d}"} for i in range(COUNT)]
+    rows = [
+        {"sample_id": f"clip{i:03d}", "label": f"label {i % 2}", "split": "", "group": ""}
+        for i in range(COUNT)
+    ]
     if corruption:
         rows = [row | {"corruption": corruption(i)} for i, row in enumerate(rows)]
     files.write_csv(layout.raw("toy")["manifest"], list(rows[0]), rows)
@@ -217,3 +224,24 @@ def test_a_model_of_another_split_is_refused():
     refused = pytest.raises(UserError, match=r"another split\.csv; run stage train again")
     with toy_data.another_split("".join(moved)), refused:
         run()
+
+
+def test_a_job_imports_no_library_that_it_does_not_need():
+    """These take longer to import than a small data set takes to evaluate."""
+    program = (
+        "import sys, toy_data\n"
+        "from equipoise.params import Evaluate\n"
+        "from equipoise.stages import evaluate\n"
+        "evaluate.run(toy_data.job('evaluate', 'joint'), Evaluate(batch_size=7))\n"
+        "heavy = 'sklearn', 'scipy', 'pandas', 'mlflow', 'torch._dynamo', 'matplotlib'\n"
+        "sys.exit(' '.join(name for name in heavy if name in sys.modules) or 0)\n"
+    )
+    path = os.pathsep.join([str(Path(toy_data.__file__).parent), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (0, [])

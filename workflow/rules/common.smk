@@ -186,19 +186,39 @@ os.environ.setdefault("EQUIPOISE_RUN", f"{os.getpid()}-{os.urandom(4).hex()}")
 
 
 def init_tracking():
-    """Create the MLflow store once: parallel first users would race for its tables."""
-    if "MLFLOW_TRACKING_URI" in os.environ or Path("mlflow.db").exists():
+    """Jobs on this machine leave their runs to `import_tracked`; for others make a store once."""
+    if "MLFLOW_TRACKING_URI" in os.environ:
         return
+    executor = type(workflow.scheduler._executor).__module__
+    if executor.startswith("snakemake.executors.local"):
+        os.environ.update(EQUIPOISE_TRACKING="later")
+    elif not Path("mlflow.db").exists():
+        # Parallel first users would race for its tables.
+        track("init")
+
+
+def import_tracked():
+    """Send MLflow the runs of all short jobs by one process: what it costs, it costs once."""
+    waiting = Path("state/tracking").glob("*/run.jsonl")
+    if os.environ.get("EQUIPOISE_TRACKING") == "later" and any(waiting):
+        track("import", "--remove")
+
+
+def track(*task):
+    """Run `equipoise track`; what goes wrong is said in one line and costs no result."""
     try:
         subprocess.run(
-            [sys.executable, "-m", "equipoise.cli", "track", "init"],
+            [sys.executable, "-m", "equipoise.cli", "track", *task],
             env={**os.environ, "PYTHONPATH": sys.path[0]},
             check=True,
-            timeout=120,
+            timeout=600,
             stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        print(f"WARNING: no MLflow store ({error}); going on without", file=sys.stderr)
+        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
+        print(f"WARNING: no MLflow store ({said}); going on without", file=sys.stderr)
 
 
 def prepare_cluster():

@@ -118,9 +118,9 @@ def collect(dataset: str, methods: Sequence[str], seeds: Sequence[int]) -> Datas
     )
 
 
-def corruption_of(manifest: pd.DataFrame) -> dict[str, str] | None:
+def corruption_of(manifest: pd.DataFrame | Mapping[str, list[str]]) -> dict[str, str] | None:
     """Return sample id to ``corruption`` of a manifest, or None when it has no such column."""
-    if "corruption" not in manifest.columns:
+    if "corruption" not in manifest:
         return None
     return dict(zip(manifest["sample_id"], manifest["corruption"], strict=True))
 

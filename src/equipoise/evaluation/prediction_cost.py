@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+    from torch.utils.flop_counter import FlopCounterMode
 
     from equipoise.training.inference import LoadedModel
 
@@ -29,7 +31,6 @@ def prediction_cost(loaded: LoadedModel, inputs: dict[str, Tensor]) -> dict[str,
         batch after one to warm up, divided by ``batch``; ``batch``: B; ``device``: where.
     """
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     def passed(batch: dict[str, Tensor]) -> float:
         start = time.perf_counter()
@@ -41,7 +42,7 @@ def prediction_cost(loaded: LoadedModel, inputs: dict[str, Tensor]) -> dict[str,
     some = next(iter(inputs.values()))
     device, count = some.device, len(some)
     with torch.no_grad():
-        counter = FlopCounterMode(display=False)
+        counter = _flop_counter()
         with counter:
             passed({m: x[:1] for m, x in inputs.items()})
         passed(inputs)
@@ -53,6 +54,20 @@ def prediction_cost(loaded: LoadedModel, inputs: dict[str, Tensor]) -> dict[str,
         "batch": count,
         "device": _name(device),
     }
+
+
+def _flop_counter() -> FlopCounterMode:
+    """Return torch's counter, without the import of torch's compiler at its first operation.
+
+    Its mode is decorated for torch.compile, and the decorator imports that. Nothing is compiled
+    here, so the undecorated mode counts the same. One that is not decorated is taken as it is.
+    """
+    from torch.utils import flop_counter
+
+    mode = getattr(flop_counter, "_FlopCounterMode", None)
+    if mode is not None:
+        mode.__torch_dispatch__ = inspect.unwrap(mode.__torch_dispatch__)
+    return flop_counter.FlopCounterMode(display=False)
 
 
 def _name(device: torch.device) -> str:

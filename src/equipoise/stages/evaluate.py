@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from equipoise import files, layout, registry, tracking, vouch
+from equipoise.data import table
 from equipoise.errors import UserError
 from equipoise.evaluation import collect, contributions, metrics
 from equipoise.evaluation.prediction_cost import prediction_cost
@@ -40,8 +41,7 @@ def run(job: Job, settings: Evaluate) -> None:
     outputs = layout.evaluate(job.dataset, job.method, seed)
     device = pick_device(job.runtime.device)
     make_deterministic(device, job.threads)
-    manifest = collect.read_strings(layout.raw(job.dataset)["manifest"])
-    corruption = collect.corruption_of(manifest)
+    corruption = collect.corruption_of(table.read(layout.raw(job.dataset)["manifest"]).columns)
     loaded = load_model(layout.train(job.dataset, job.method, seed)["model"].parent)
     with (
         tracking.run(job, settings) as tracked,

@@ -6,7 +6,7 @@ journal in ``state/tracking`` holds it, and ``equipoise track import`` sends it.
 
 Where runs go: ``MLFLOW_TRACKING_URI`` if set (empty: nowhere), else ``mlflow.db`` and ``mlruns``
 in the project folder; inside a Slurm job into the journal only, since SQLite is not safe on a
-shared file system.
+shared file system. Short jobs of a Snakemake run on this machine leave their journals to its end.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from equipoise.tracking.journal import Artifact, End, Journal, Metrics, Record, 
 if TYPE_CHECKING:
     from equipoise.section import Section
     from equipoise.stages.job import Job
+
+Target = sender.Sender | sender.Later
 
 __all__ = ["Run", "init_store", "run", "shown_uri", "store_uri"]
 
@@ -100,7 +102,7 @@ class Run:
         target: Where it goes at once; without it, the journal waits for an import.
     """
 
-    def __init__(self, kept: Journal | None = None, target: sender.Sender | None = None) -> None:
+    def __init__(self, kept: Journal | None = None, target: Target | None = None) -> None:
         self._journal, self._target = kept, target
 
     def metrics(self, values: Mapping[str, Any], step: int = 0) -> None:
@@ -139,6 +141,8 @@ class Run:
             except (OSError, ValueError) as error:  # a full disk; text that is no UTF-8
                 _warn_of_journal(error)
                 self._journal = None
+                if isinstance(self._target, sender.Later):  # there is nothing left to import
+                    self._target.start()
 
 
 def _start(job: Job, settings: Section) -> Run:
@@ -156,6 +160,9 @@ def _start(job: Job, settings: Section) -> Run:
         kept = Journal(identity, start)
     except (OSError, ValueError) as error:
         _warn_of_journal(error)
+    later = os.environ.get(sender.WHEN) == "later" and "MLFLOW_TRACKING_URI" not in os.environ
+    if kept and later and store_uri():
+        return Run(kept, sender.Later(lambda: _sender(identity, start, kept)))
     return Run(kept, _sender(identity, start, kept))
 
 

@@ -8,11 +8,13 @@ import os
 import queue
 import re
 import threading
+import time
+from collections.abc import Callable
 
 from equipoise import files
 from equipoise.console import log
 from equipoise.tracking import journal as journals
-from equipoise.tracking.journal import Record, Start
+from equipoise.tracking.journal import End, Record, Start
 from equipoise.tracking.store import StoredRun
 
 #: Longest time that the end of a job waits for what is still in the queue. HTTP calls give up long
@@ -20,6 +22,11 @@ from equipoise.tracking.store import StoredRun
 GRACE_SECONDS = 60.0
 #: The same where the job was asked to stop: what asked kills soon.
 STOPPED_GRACE_SECONDS = 5.0
+#: With the value ``later``: whoever started the job imports the journals that it leaves.
+WHEN = "EQUIPOISE_TRACKING"
+#: A run that lasts longer is sent while it goes on, also then. To import mlflow and to open a store
+#: costs a job some six seconds of CPU time; journals of many runs are sent by one process.
+SHORT_SECONDS = 60.0
 #: Environment variable that all jobs of one run of Snakemake share.
 RUN = "EQUIPOISE_RUN"
 #: Where a job notes for the others of its run that the store does not answer.
@@ -75,6 +82,42 @@ class Sender:
             warn(self._uri, error, self._kept)
             if isinstance(error, TimeoutError):
                 remember(self._uri)
+
+
+class Later:
+    """A sender that starts only if the run is not over soon; its journal is imported otherwise.
+
+    Args:
+        make: Starts the sender; None if that failed, which it has said.
+    """
+
+    def __init__(self, make: Callable[[], Sender | None]) -> None:
+        self._make: Callable[[], Sender | None] | None = make
+        self._sender: Sender | None = None
+        self._due = time.monotonic() + SHORT_SECONDS
+        self._before: list[Record] = []
+
+    def put(self, record: Record) -> None:
+        """Keep ``record``, or send it, after all that was put before."""
+        if self._make and time.monotonic() >= self._due and not isinstance(record, End):
+            self.start()
+        if self._make:
+            self._before.append(record)
+        elif self._sender:
+            self._sender.put(record)
+
+    def start(self) -> None:
+        """Send from now on, first what was kept."""
+        if self._make is None:
+            return
+        self._sender, self._make = self._make(), None
+        for record in self._before:
+            self.put(record)
+        self._before.clear()
+
+    def finish(self, stopped: bool) -> bool:
+        """Return whether everything arrived (see :meth:`Sender.finish`)."""
+        return self._sender is not None and self._sender.finish(stopped)
 
 
 def remember(uri: str) -> None:
