@@ -70,7 +70,7 @@ def test_concat_split_is_the_weight_block_and_half_the_bias():
 
 
 def test_weighted_by_its_formula_and_equal_weights_at_the_start():
-    x = {m: z.double() for m, z in features(NAMES[2]).items()}  # a share may cancel to nearly nothing
+    x = {m: z.double() for m, z in features(NAMES[2]).items()}  # a share may come near 0
     fusion = fusions.build("weighted", NAMES[2], 5, 3).double()
     assert {m: float(w.detach()) for m, w in fusion.weights().items()} == pytest.approx(
         dict.fromkeys(NAMES[2], 1 / 3)
