@@ -303,6 +303,107 @@ def test_overlay_replaces_grids_and_merges_the_rest(tmp_path: Path) -> None:
     assert merged.train.learning_rate == 0.001  # YAML 1.2: a number, not a string
 
 
+TUNED = {
+    "keypad": STREAMS
+    | {
+        "encoders": {
+            "video": {"name": "resnet18", "freeze": "stem", "weights": "resnet18-imagenet"},
+            "audio": "conv_speech",
+        },
+        "augment": {"video": {"shift": 2, "crop": {"size": 24, "scale": [0.5, 1.0]}}},
+        "train": {"epochs": 3, "batch_size": 8},
+    },
+    "avdigits": STREAMS,
+}
+
+
+def laid(tmp_path: Path, *overlays: dict) -> params.Params:
+    base = tmp_path / "params.yaml"
+    base.write_text(json.dumps(GOOD | {"datasets": TUNED}))
+    files = []
+    for number, overlay in enumerate(overlays):
+        files.append(tmp_path / f"{number}.yaml")
+        files[-1].write_text(json.dumps({"datasets": overlay}))
+    return params.load(base, files)
+
+
+def test_an_entry_without_modalities_changes_the_data_set_before_it(tmp_path: Path) -> None:
+    found = laid(tmp_path, {"keypad": {"encoders": {"audio": {"rates": {"body": 0.5}}}}})
+    assert list(found.datasets) == ["keypad"], "the other is not named, so it is not run"
+    before = params.parse(params.Params, GOOD | {"datasets": TUNED}, "x").datasets["keypad"]
+    entry = found.datasets["keypad"]
+    audio = entry.encoders.pop("audio")
+    assert (audio.name, audio.rates) == ("conv_speech", {"body": 0.5})
+    assert before.encoders.pop("audio") == "conv_speech"
+    assert entry == before, "nothing else has changed"
+
+
+def test_an_encoder_with_a_name_is_taken_whole_and_one_without_is_changed(tmp_path: Path) -> None:
+    thawed = laid(tmp_path, {"keypad": {"encoders": {"video": {"freeze": "none"}}}})
+    video = thawed.encoders_of("keypad")["video"]
+    assert (video.name, video.freeze, video.weights) == ("resnet18", "none", "resnet18-imagenet")
+    fresh = laid(tmp_path, {"keypad": {"encoders": {"video": {"name": "resnet18"}}}})
+    video = fresh.encoders_of("keypad")["video"]
+    assert (video.name, video.freeze, video.weights) == ("resnet18", "none", "")
+    other = laid(tmp_path, {"keypad": {"encoders": {"video": "conv_frames"}}})
+    assert other.encoders_of("keypad")["video"].name == "conv_frames"
+
+
+def test_a_setting_is_taken_whole_and_those_beside_it_stay(tmp_path: Path) -> None:
+    change = {
+        "modalities": {"video": {"pick": {"every": 0.5, "count": 2}}},
+        "augment": {"video": {"crop": {"size": 16}}},
+        "train": {"epochs": 5},
+    }
+    entry = laid(tmp_path, {"keypad": change}).datasets["keypad"]
+    assert (
+        entry.modalities["video"] == STREAMS["modalities"]["video"] | change["modalities"]["video"]
+    )
+    assert entry.modalities["audio"] == STREAMS["modalities"]["audio"]
+    assert entry.augment == {"video": {"shift": 2, "crop": {"size": 16}}}
+    assert entry.train == {"epochs": 5, "batch_size": 8}
+
+
+def test_overlays_change_what_overlays_changed_and_choose_data_sets(tmp_path: Path) -> None:
+    first = {"keypad": {"train": {"epochs": 5}}, "avdigits": {}}
+    found = laid(tmp_path, first, {"keypad": {"train": {"batch_size": 4}}})
+    assert list(found.datasets) == ["keypad"]
+    assert found.datasets["keypad"].train == {"epochs": 5, "batch_size": 4}
+
+
+def test_an_entry_with_kinds_is_a_data_set_of_its_own(tmp_path: Path) -> None:
+    entry = laid(tmp_path, {"keypad": STREAMS}).datasets["keypad"]
+    assert entry == params.DatasetEntry(**STREAMS), "encoders, augment and train are not kept"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"keypad": {"modalities": {"video": {"kind": "frames"}, "audio": {"rate": 4000}}}},
+            "datasets.keypad.modalities: 'video' says its kind and 'audio' does not; say all",
+        ),
+        (
+            {"keypda": {"train": {"epochs": 5}}},
+            "datasets.keypda: no modalities, and no data set before it has this name; did you mean "
+            "'keypad'?",
+        ),
+        ({"spoken": {"train": {"epochs": 5}}}, "datasets.spoken.modalities: {video: {kind: fra"),
+        ({"keypad": {"encoders": {"vidoe": {"freeze": "none"}}}}, "encoders.vidoe"),
+        ({"keypad": {"modalities": {"vidoe": {"size": 8}}}}, "modalities.vidoe: kind is missing"),
+        ({"keypad": None}, "datasets.keypad: Input should be"),
+        ({"keypad": {"modalities": {}}}, "datasets.keypad.modalities: {video: {kind: fra"),
+    ],
+)
+def test_a_change_of_a_data_set_that_is_not_clear_is_one_line(
+    tmp_path: Path, change: dict, said: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        laid(tmp_path, change)
+    assert said in str(caught.value) and "0.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_data_set_changes_its_own_sections_only() -> None:
     tree = changed("datasets", {"keypad": STREAMS | {"train": {"epochs": 3}}, "avdigits": STREAMS})
     checked = params.parse(params.Params, tree, "params.yaml")
@@ -352,8 +453,18 @@ def test_schema_file_is_in_sync() -> None:
 def test_every_configuration_in_the_repository_is_valid() -> None:
     base = ROOT / "params.yaml"
     assert params.load(base).method_names
+    behind = {
+        "emoji-finetuned": "emoji",
+        "referee-finetuned": "referee",
+        "referee-scratch": "referee",
+        "referee-small": "referee",
+    }
     for extra in sorted((ROOT / "configs").glob("*.yaml")):
-        assert params.load(base, [extra]).datasets, extra
+        before = [ROOT / f"configs/{behind[extra.stem]}.yaml"] if extra.stem in behind else []
+        assert params.load(base, [*before, extra]).datasets, extra
+        if before:
+            with pytest.raises(UserError, match="or name the overlay that has them before this"):
+                params.load(base, [extra])
 
 
 def test_yaml_mistakes_are_one_line(tmp_path: Path) -> None:

@@ -51,8 +51,35 @@ def test_the_page_counts_as_the_configuration_does(study):
 def test_the_backbones_are_crossed_on_one_data_set(study, backbone):
     other = load(ROOT / f"configs/referee-{backbone}.yaml")
     assert list(other.datasets) == ["emoji"] and keys(other) == keys(study)
-    frozen = {m: e.freeze for m, e in study.datasets["emoji"].encoders.items()}
-    trained = {m: e.freeze for m, e in other.datasets["emoji"].encoders.items()}
+    frozen = {m: e.freeze for m, e in study.encoders_of("emoji").items()}
+    trained = {m: e.freeze for m, e in other.encoders_of("emoji").items()}
     assert set(frozen.values()) == {"body"} and set(trained.values()) == {"none"}
-    weights = {bool(e.weights) for e in other.datasets["emoji"].encoders.values()}
+    weights = {bool(e.weights) for e in other.encoders_of("emoji").values()}
     assert weights == {backbone == "finetuned"}
+
+
+@pytest.mark.parametrize(
+    ("name", "overlays"),
+    [
+        ("grid", ["grid", "grid-small", "grid-mouth"]),
+        ("utd_mhad", ["utd_mhad"]),
+        ("emoji", ["emoji"]),
+    ],
+)
+def test_real_data_have_the_settings_that_were_found_for_them(study, name, overlays):
+    """Those of the overlay that docs/real-data.md is about: they are chosen there, not here."""
+    files = [ROOT / f"configs/{overlay}.yaml" for overlay in overlays]
+    found = params.load(ROOT / "params.yaml", files, feasible=False)
+    assert study.streams_of(name) == found.streams_of(name)
+    assert study.encoders_of(name) == found.encoders_of(name)
+    for settings in ("split_of", "model_of", "train_of"):
+        assert getattr(study, settings)(name) == getattr(found, settings)(name), settings
+    assert study.datasets[name].download == found.datasets[name].download
+
+
+def test_the_smallest_part_is_a_part(study):
+    small = load(ROOT / "configs/referee-small.yaml")
+    assert list(small.datasets) == ["emoji", "utd_mhad"] and keys(small) == keys(study)
+    for name in small.datasets:
+        assert small.streams_of(name) == study.streams_of(name)
+        assert small.train_of(name).epochs == 20

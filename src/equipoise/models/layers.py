@@ -27,3 +27,12 @@ class Conv2d(nn.Conv2d):
             return maps.shape[3]
         span = self.dilation[1] * (self.kernel_size[1] - 1) + 1
         return (maps.shape[3] + 2 * padding - span) // self.stride[1] + 1
+
+
+def means(size: int, cells: int, like: Tensor) -> Tensor:
+    """Return (cells, size): row k averages the k-th of ``cells`` equal, maybe overlapping parts."""
+    matrix = like.new_zeros(cells, size)
+    for cell in range(cells):
+        start, stop = cell * size // cells, -((cell + 1) * size // -cells)
+        matrix[cell, start:stop] = 1 / (stop - start)
+    return matrix

@@ -14,7 +14,8 @@ from equipoise import places
 from equipoise.errors import UserError
 from equipoise.files import regular, write_text
 from equipoise.params.grid import Params
-from equipoise.section import S, explain, overlay
+from equipoise.params.overlays import laid_over
+from equipoise.section import S, explain
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -58,9 +59,7 @@ def load(
     Raises:
         UserError: One line that names the file, the key and what is expected.
     """
-    values: dict[str, Any] = read_yaml(path)
-    for extra in (extras := list(overlays)):
-        values = overlay(values, read_yaml(extra))
+    values = _merged(path, extras := list(overlays))
     where = " + ".join(map(str, [path, *extras]))
     params = parse(Params, values, where)
     try:
@@ -70,6 +69,13 @@ def load(
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     return params
+
+
+def _merged(path: Path, overlays: Iterable[Path]) -> dict[str, Any]:
+    values = read_yaml(path)
+    for extra in overlays:
+        values = laid_over(values, read_yaml(extra), str(extra))
+    return values
 
 
 def _expect_splits(params: Params) -> None:
@@ -125,9 +131,7 @@ def apply(path: Path, overlays: Iterable[Path]) -> None:
 
     extras = list(overlays)
     load(path, extras)
-    values: dict[str, Any] = read_yaml(path)
-    for extra in extras:
-        values = overlay(values, read_yaml(extra))
+    values = _merged(path, extras)
     buffer = io.StringIO()
     YAML().dump(values, buffer)
     write_text(path, buffer.getvalue())

@@ -40,7 +40,8 @@ def _found(values: Any) -> Iterator[tuple[str, str]]:
             example = _KINDS["video"]
             yield (
                 f"datasets.{name} without modalities",
-                f"datasets.{name}.modalities: {{video: {example}}}, one entry for each modality",
+                f"datasets.{name}.modalities: {{video: {example}}}, one entry for each modality, "
+                "or name the overlay that has them before this one",
             )
 
 

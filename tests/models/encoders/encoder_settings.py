@@ -66,6 +66,7 @@ SPEECH = {
 
 ROWS = [
     Row("conv_frames", PICTURES),
+    Row("conv_clip", Input("pictures", (7, 3, 20, 18)), {"width": 16, "moments": 3}),
     Row("conv_spectrogram", SPECTROGRAM),
     Row("conv_speech", SPECTROGRAM),
     Row("resnet18", PICTURES),

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from equipoise.modalities.base import Input
+from equipoise.models.encoders.conv_clip import Options as ClipOptions
+from equipoise.models.encoders.conv_clip import network as conv_clip
 from equipoise.models.encoders.conv_frames import network as conv_frames
 from equipoise.models.encoders.conv_spectrogram import network as conv_spectrogram
 from equipoise.models.encoders.conv_speech import network as conv_speech
@@ -82,6 +84,51 @@ def test_the_order_of_frames_does_not_matter_but_their_content_does():
     with torch.no_grad():
         torch.testing.assert_close(encoder(clip), encoder(clip.flip(1)))
         assert not torch.allclose(encoder(clip), encoder(clip.flip(4)))
+
+
+def clip_encoder(frames, features=16, **options):
+    given = Input("pictures", (frames, 1, 16, 20))
+    return conv_clip.build(given, features, ClipOptions(**options))
+
+
+def test_a_clip_keeps_the_order_of_its_frames():
+    torch.manual_seed(0)
+    encoder = clip_encoder(8, moments=4).eval()
+    clip = torch.randn(2, 8, 1, 16, 20)
+    with torch.no_grad():
+        plain, reversed_ = encoder(clip), encoder(clip.flip(1))
+    assert (plain - reversed_).norm() > 0.05 * plain.norm()
+
+
+@pytest.mark.parametrize(("frames", "moments"), [(8, 4), (7, 3), (2, 5)])
+def test_the_moments_of_a_clip_are_adaptive_average_pooling(frames, moments):
+    torch.manual_seed(0)
+    encoder = clip_encoder(frames, moments=moments, width=8).eval()
+    clip = torch.randn(3, frames, 1, 16, 20)
+    with torch.no_grad():
+        expected = torch.nn.functional.adaptive_avg_pool1d(encoder.body(clip), moments).flatten(1)
+        torch.testing.assert_close(encoder.embed(clip), expected)
+
+
+def alive_after_twenty_steps(encoder, clips):
+    """Train on labels that cannot be learned; return the share of features ever above 0."""
+    head = torch.nn.Linear(64, 10)
+    optimizer = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], lr=0.002)
+    for step in range(20):
+        labels = torch.randint(10, (len(clips),), generator=torch.Generator().manual_seed(step))
+        torch.nn.functional.cross_entropy(head(encoder(clips)), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return float((encoder(clips) > 0).any(dim=0).float().mean())
+
+
+def test_clips_that_are_nearly_alike_do_not_kill_the_features_of_a_clip():
+    """One talker before one camera (docs/real-data.md): conv_frames dies in some twenty steps."""
+    torch.manual_seed(0)
+    clips = torch.randn(1, 1, 1, 24, 30) + 0.05 * torch.randn(16, 4, 1, 24, 30)
+    clip = conv_clip.build(Input("pictures", (4, 1, 24, 30)), 64, ClipOptions())
+    assert alive_after_twenty_steps(clip, clips) > 0.3
+    assert alive_after_twenty_steps(frames(4, 1, 24, 30), clips) < 0.15
 
 
 def test_position_in_the_frame_is_kept():

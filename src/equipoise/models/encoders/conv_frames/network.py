@@ -16,6 +16,16 @@ def _block(inputs: int, outputs: int, kernel: int, stride: int) -> list[nn.Modul
     ]
 
 
+def layers(channels: int) -> list[nn.Module]:
+    """Return what maps frames (B, C, H, W) to maps (B, 32, halved(H), halved(W))."""
+    return [
+        *_block(channels, 12, kernel=5, stride=2),
+        *_block(12, 24, kernel=3, stride=2),
+        *_block(24, 32, kernel=3, stride=1),
+        nn.MaxPool2d(2),
+    ]
+
+
 class ConvFrames(Encoder):
     """Three convolutions for each frame, the mean over frames, then one linear layer.
 
@@ -24,13 +34,8 @@ class ConvFrames(Encoder):
     """
 
     def __init__(self, channels: int, height: int, width: int, features: int) -> None:
-        super().__init__(32 * _halved(height) * _halved(width), features)
-        self.body = nn.Sequential(
-            *_block(channels, 12, kernel=5, stride=2),
-            *_block(12, 24, kernel=3, stride=2),
-            *_block(24, 32, kernel=3, stride=1),
-            nn.MaxPool2d(2),
-        )
+        super().__init__(32 * halved(height) * halved(width), features)
+        self.body = nn.Sequential(*layers(channels))
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Map normalised frames (B, F, C, H, W) to (B, E)."""
@@ -41,8 +46,8 @@ class ConvFrames(Encoder):
         return maps.flatten(1)
 
 
-def _halved(length: int) -> int:
-    """Length of an axis after two convolutions of stride 2 (rounded up) and a pooling (down)."""
+def halved(length: int) -> int:
+    """Return the length after two convolutions of stride 2 (rounded up) and a pooling (down)."""
     return (length + 3) // 4 // 2
 
 

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from equipoise.modalities.base import Input
 from equipoise.models.encoder import Encoder
-from equipoise.models.layers import Conv2d
+from equipoise.models.layers import Conv2d, means
 from equipoise.section import Section
 
 BANDS, MOMENTS = 8, 4
@@ -47,18 +47,9 @@ def _grid(maps: Tensor) -> Tensor:
 
     By two matrix products: adaptive pooling has no deterministic gradient on CUDA.
     """
-    bands = _means(maps.shape[2], BANDS, maps)
-    moments = _means(maps.shape[3], MOMENTS, maps)
+    bands = means(maps.shape[2], BANDS, maps)
+    moments = means(maps.shape[3], MOMENTS, maps)
     return bands @ maps @ moments.T
-
-
-def _means(size: int, cells: int, like: Tensor) -> Tensor:
-    """Return (cells, size): row k averages the k-th of ``cells`` equal, maybe overlapping parts."""
-    matrix = like.new_zeros(cells, size)
-    for cell in range(cells):
-        start, stop = cell * size // cells, -((cell + 1) * size // -cells)
-        matrix[cell, start:stop] = 1 / (stop - start)
-    return matrix
 
 
 def build(given: Input, features: int, options: Section) -> Encoder:
