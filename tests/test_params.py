@@ -457,6 +457,7 @@ def test_every_configuration_in_the_repository_is_valid() -> None:
         "emoji-finetuned": "emoji",
         "referee-finetuned": "referee",
         "referee-scratch": "referee",
+        "referee-frozen": "referee",
         "referee-small": "referee",
     }
     for extra in sorted((ROOT / "configs").glob("*.yaml")):

@@ -77,9 +77,12 @@ def test_real_data_have_the_settings_that_were_found_for_them(study, name, overl
     assert study.datasets[name].download == found.datasets[name].download
 
 
-def test_the_smallest_part_is_a_part(study):
-    small = load(ROOT / "configs/referee-small.yaml")
-    assert list(small.datasets) == ["emoji", "utd_mhad"] and keys(small) == keys(study)
+@pytest.mark.parametrize(
+    ("part", "datasets"), [("small", ["emoji", "utd_mhad"]), ("frozen", ["emoji"])]
+)
+def test_a_part_is_a_part(study, part, datasets):
+    small = load(ROOT / f"configs/referee-{part}.yaml")
+    assert list(small.datasets) == datasets and keys(small) == keys(study)
     for name in small.datasets:
         assert small.streams_of(name) == study.streams_of(name)
         assert small.train_of(name).epochs == 20
