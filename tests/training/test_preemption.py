@@ -142,8 +142,10 @@ def test_other_code_takes_over_nothing(monkeypatch, undisturbed, ended):
 
 
 def test_the_stage_that_reads_a_model_ends_its_training_s_checkpoints(monkeypatch):
-    rows = [{"sample_id": f"clip{i:03d}"} for i in range(60)]
-    files.write_csv(layout.raw("toy")["manifest"], ["sample_id"], rows)
+    columns = ["sample_id", "label", "split", "group"]
+    rows = [{**dict.fromkeys(columns, ""), "sample_id": f"clip{i:03d}"} for i in range(60)]
+    rows = [row | {"label": f"label {i % 2}"} for i, row in enumerate(rows)]
+    files.write_csv(layout.raw("toy")["manifest"], columns, rows)
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         send_at(patch, "step", 5)
         toy_data.run_train("joint", runtime={**IN_A_WORKFLOW, "code": "other"})

@@ -136,7 +136,7 @@ def test_what_is_here_is_listed(ave):
     vouch.write(Path("results/audit/ave.json"), {"leaks": [1, 2], "rejects": {"samples": 3}})
     assert recipes.describe()["ave"]["audit"] == {"leaks": 2, "rejects": {"samples": 3}}
     assert {"known", "access", "size", "licence", "lists", "presets"} <= here.keys()
-    raw["manifest"].with_name(published.COVERAGE).write_text('{"samples": ["a", "b"]}')
+    vouch.write(raw["manifest"].with_name(published.COVERAGE), {"samples": ["a", "b"]})
     said = recipes.shown(as_json=False, as_markdown=False).partition("\nave: ")[2]
     assert "    on disk: 1 files, 5 bytes, 2 listed samples absent, 4110 extracted\n" in said
     assert "    audit: leaks 2 (equipoise audit ave)\n" in said
