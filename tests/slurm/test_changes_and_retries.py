@@ -92,6 +92,8 @@ def test_a_job_that_fails_by_itself_is_not_tried_again(on_cluster):
     text = project.snakemake(ok=False, FAIL="split")
     assert "FAILED, and not tried again: the job for " in text
     assert "as asked" in text, "the log of the failed stage is shown"
-    (job,) = project.slurm_jobs()["rule_features_extract_split"]
+    records = project.slurm_jobs().items()
+    ((job,),) = [jobs for comment, jobs in records if comment.startswith("rule_split")]
     assert job["JobState"] == "FAILED"
+    assert (project.folder / layout.features("keypad")["features"]).exists(), "decoded for nothing"
     assert project.jobs() == ["download:keypad", "extract:keypad", "split:keypad"]

@@ -30,7 +30,7 @@ def test_every_stage_of_the_keypad_pipeline_runs_where_it_should(on_cluster):
         else:
             assert stage["stage"] in {"embed", "search", "compare", "track"}
             assert stage["job"] == "", "no Slurm job for what is done in a moment"
-    # One Slurm job each: audit; download; extract, split; warmup, gap; train, evaluate, twice.
+    # One Slurm job each: audit; download; extract; split; warmup, gap; train, evaluate, twice.
     together = {}
     for stage in seen:
         together.setdefault(stage["job"], []).append(stage["stage"])
@@ -38,7 +38,8 @@ def test_every_stage_of_the_keypad_pipeline_runs_where_it_should(on_cluster):
     assert sorted(together.values()) == [
         ["audit"],
         ["download"],
-        ["extract", "split"],
+        ["extract"],
+        ["split"],
         ["train", "evaluate"],
         ["train", "evaluate"],
         ["warmup", "gap"],
