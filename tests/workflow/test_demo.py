@@ -71,7 +71,7 @@ def test_a_signal_to_its_whole_group_ends_it(copy, tmp_path, number):
     (child,) = children(process.pid)
     assert os.getpgid(child) == child != os.getpgid(process.pid) == process.pid
     os.killpg(process.pid, number)
-    process.wait(50)  # the paused job alone would take a minute
+    process.wait(250)  # the paused job alone would take five minutes
     with pytest.raises(ProcessLookupError):
         os.killpg(child, 0)
     copy.run(*DEMO)

@@ -1,7 +1,7 @@
 """A stage that computes nothing: every output is a digest of the inputs, the settings and the cell.
 
 TRACE in the environment names a file that gets one line for each job; FAIL names a stage that fails
-after its first output, PAUSE one that takes a minute, KILL one that is killed the first time; SALT
+after its first output, PAUSE one that takes five minutes, KILL one that is killed the first time; SALT
 changes what comes out.
 """
 
@@ -100,7 +100,7 @@ def run(job, settings):
         killed.mkdir(parents=True)
         os.kill(os.getpid(), signal.SIGKILL)
     if os.environ.get("PAUSE") == job.stage:
-        time.sleep(60)
+        time.sleep(300)
     for path in outputs(job):
         text = json.dumps({"digest": digest.hexdigest(), "file": path.name})
         path.parent.mkdir(parents=True, exist_ok=True)
