@@ -1,8 +1,8 @@
 """A stage that computes nothing: every output is a digest of the inputs, the settings and the cell.
 
 TRACE in the environment names a file that gets one line for each job; FAIL names a stage that fails
-after its first output, PAUSE one that takes five minutes, KILL one that is killed the first time; SALT
-changes what comes out.
+after its first output, PAUSE one that takes five minutes, KILL one that is killed the first time;
+SALT changes what comes out.
 """
 
 import hashlib
