@@ -107,6 +107,16 @@ class Clips:
             self.came(set(filter(None, map(pick, archives.known(index) or ()))), part)
 
 
+def expect_folder(media: str) -> None:
+    """Refuse ``download.stream`` without ``download.media``.
+
+    Raises:
+        UserError: No folder is named.
+    """
+    if not media:
+        raise UserError("download.stream: name with download.media the folder for the clips")
+
+
 def lost(faults: list[str]) -> str:
     """Say in a few words why clips are absent after all archives were read."""
     if not faults:

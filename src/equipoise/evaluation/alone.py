@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from equipoise import layout, vouch
+from equipoise.evaluation.statistics import wilson
 
 LEVEL = 0.95
 
@@ -31,11 +32,7 @@ class Alone:
     @property
     def limits(self) -> tuple[float, float]:
         """Of the 95 % Wilson interval: so many samples are a draw of all."""
-        from scipy.stats import binomtest
-
-        found = binomtest(round(self.accuracy * self.samples), self.samples)
-        interval = found.proportion_ci(LEVEL, method="wilson")
-        return float(interval.low), float(interval.high)
+        return wilson(self.accuracy, self.samples, LEVEL)
 
     @property
     def at_chance(self) -> bool:

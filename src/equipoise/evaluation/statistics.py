@@ -103,13 +103,19 @@ def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
     return adjusted
 
 
-def sampling_half_width(accuracy: float, samples: int, level: float) -> float:
-    """Half-width of the Wilson interval of one accuracy measured on ``samples`` clips.
+def wilson(accuracy: float, samples: int, level: float) -> tuple[float, float]:
+    """Return the limits of the Wilson interval of one accuracy measured on ``samples`` clips.
 
-    It says how far an accuracy can be off because the test split is only a sample; intervals over
-    seeds do not contain this.
+    It says how far an accuracy can be off because a split is only a sample; intervals over seeds
+    do not contain this.
     """
     from scipy.stats import binomtest
 
     result = binomtest(round(accuracy * samples), samples).proportion_ci(level, method="wilson")
-    return float(result.high - result.low) / 2
+    return float(result.low), float(result.high)
+
+
+def sampling_half_width(accuracy: float, samples: int, level: float) -> float:
+    """Return half the width of :func:`wilson`."""
+    low, high = wilson(accuracy, samples, level)
+    return (high - low) / 2

@@ -151,6 +151,14 @@ def views_left_out(size: tuple[int, int], augment: Views) -> dict[str, tuple[flo
     return {name: shares for name, shares in found.items() if shares[1] > 0}
 
 
+def clip_left_out(settings: Any, augment: Any) -> dict[str, tuple[float, float]]:
+    """Return the same of stored frames or flow: in area, and in time."""
+    return {
+        **views_left_out(settings.size, augment),
+        **time_left_out(augment.window, settings.pick.frames),
+    }
+
+
 def time_left_out(window: float | None, stored: float) -> dict[str, tuple[float, float]]:
     """Return the share of a stored sample's time that ``window`` leaves out; empty: nothing."""
     if window is None or window >= stored:

@@ -238,6 +238,11 @@ class Params(Section):
         entry = self.datasets[dataset]
         return streams(entry.modalities, entry.augment, dataset)
 
+    def augment_of(self, dataset: str) -> dict[str, dict[str, Any]]:
+        """Return modality to what is random in training, for JSON."""
+        streams = self.streams_of(dataset)
+        return {name: stream.augment.model_dump(mode="json") for name, stream in streams.items()}
+
     def encoders_of(self, dataset: str) -> dict[str, Encoder]:
         """The encoder of each modality of one data set, checked."""
         chosen, where = self.datasets[dataset].encoders, f"datasets.{dataset}"

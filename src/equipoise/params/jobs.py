@@ -132,7 +132,7 @@ def job_settings(params: Params, stage: str, dataset: str = "", method: str = ""
             own = "folder" in params.datasets[dataset].download
             return SplitJob(**params.split_of(dataset).model_dump(), own=own)
         case "audit":
-            return AuditJob(augment=_augment(params, dataset))
+            return AuditJob(augment=params.augment_of(dataset))
         case "embed":
             return EmbedJob(encoders=params.encoders_of(dataset))
         case "warmup":
@@ -182,13 +182,8 @@ def _network(params: Params, dataset: str) -> dict[str, Any]:
     return {
         "model": params.model_of(dataset),
         "encoders": params.encoders_of(dataset),
-        "augment": _augment(params, dataset),
+        "augment": params.augment_of(dataset),
     }
-
-
-def _augment(params: Params, dataset: str) -> dict[str, dict[str, Any]]:
-    streams = params.streams_of(dataset)
-    return {name: stream.augment.model_dump(mode="json") for name, stream in streams.items()}
 
 
 JOBS: dict[str, type[Section]] = {

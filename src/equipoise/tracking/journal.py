@@ -7,7 +7,6 @@ system has none), so that they are those of this run even when a later one repla
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -103,7 +102,7 @@ class Journal:
     def append(self, record: Record) -> None:
         """Write one record; an artifact is linked or copied first."""
         if isinstance(record, Artifact):
-            _keep(record.path, self.folder / record.path.name)
+            files.link_or_copy(record.path.resolve(), self.folder / record.path.name)
         self._file.write(record.line())
         self._file.flush()
 
@@ -114,15 +113,6 @@ class Journal:
     def remove(self) -> None:
         """Delete the folder: all of it is in the store."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _keep(source: Path, destination: Path) -> None:
-    destination.unlink(missing_ok=True)
-    try:
-        os.link(source.resolve(), destination)
-    except OSError:
-        with files.atomic_path(destination) as temporary:
-            shutil.copyfile(source, temporary)
 
 
 def read(folder: Path) -> tuple[Start, list[Record]]:

@@ -65,9 +65,8 @@ def _samples(options: argparse.Namespace) -> tuple[Samples, Split | None]:
         from equipoise.audit.stored import stored
 
         own = "folder" in loaded.datasets[options.target].download
-        streams = loaded.streams_of(options.target)
-        augment = {name: s.augment.model_dump(mode="json") for name, s in streams.items()}
-        return stored(options.target, augment), loaded.split_of(options.target) if own else None
+        samples = stored(options.target, loaded.augment_of(options.target))
+        return samples, loaded.split_of(options.target) if own else None
     folder = Path(options.target)
     if not folder.is_dir():
         known = ", ".join(loaded.datasets) if loaded else "none: no parameter file"

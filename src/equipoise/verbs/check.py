@@ -56,8 +56,8 @@ def _alone(dataset: str, probe: bool) -> Iterator[str]:
     if probe and not dataset:
         raise UserError(f"--probe reads what was extracted: enter the folder into {PARAMS} first")
     if dataset:
-        lines = (alone.line(name, one) for name, one in alone.trained(dataset).items())
-        yield from (line for line in lines if line.startswith("warning: "))
+        found = alone.trained(dataset).items()
+        yield from (alone.line(name, one) for name, one in found if one.at_chance)
     if probe:
         from equipoise.training.probe import probe as probed
 

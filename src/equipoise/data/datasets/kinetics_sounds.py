@@ -73,8 +73,7 @@ def download(destination: Path, settings: Settings) -> None:
     items, how = _items(destination, settings), HOW
     root = Path(settings.media).expanduser()
     if settings.stream:
-        if not settings.media:
-            raise UserError("download.stream: name with download.media the folder for the clips")
+        streamed.expect_folder(settings.media)
         wanted = {item.media["video"]: item.split for item in items}
         how = streamed.lost(kinetics.stream(root, wanted))
     if settings.media:

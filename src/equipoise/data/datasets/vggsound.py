@@ -56,8 +56,7 @@ def download(destination: Path, settings: Settings) -> None:
 
 def _stream(items: list[Item], settings: Settings) -> str:
     """Bring absent clips into the user's folder; say why those that are still absent are."""
-    if not settings.media:
-        raise UserError("download.stream: name with download.media the folder for the clips")
+    streamed.expect_folder(settings.media)
     root, names = Path(settings.media).expanduser(), [item.media["video"] for item in items]
     there = {path.name for path in root.rglob("*.mp4")}
     clips = streamed.Clips(

@@ -15,8 +15,7 @@ from equipoise.modalities.sizes import (
     Window,
     check_views,
     check_window,
-    time_left_out,
-    views_left_out,
+    clip_left_out,
 )
 from equipoise.modalities.suffixes import ARRAYS, STILLS, VIDEOS
 from equipoise.registry import KindInfo
@@ -83,8 +82,5 @@ KIND = KindInfo(
     encoder=lambda settings: "conv_frames",
     suffixes=(*VIDEOS, *ARRAYS, *STILLS),
     check=_check,
-    left_out=lambda settings, augment: {
-        **views_left_out(settings.size, augment),
-        **time_left_out(augment.window, settings.pick.frames),
-    },
+    left_out=clip_left_out,
 )

@@ -18,9 +18,8 @@ from equipoise.modalities.sizes import (
     Window,
     check_views,
     check_window,
+    clip_left_out,
     grey_depth,
-    time_left_out,
-    views_left_out,
 )
 from equipoise.modalities.suffixes import ARRAYS, VIDEOS
 from equipoise.registry import KindInfo
@@ -84,8 +83,5 @@ KIND = KindInfo(
     encoder=lambda settings: "conv_frames",
     suffixes=(*VIDEOS, *ARRAYS),
     check=_check,
-    left_out=lambda settings, augment: {
-        **views_left_out(settings.size, augment),
-        **time_left_out(augment.window, settings.pick.frames),
-    },
+    left_out=clip_left_out,
 )
