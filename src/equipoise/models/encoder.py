@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
+import torch
 from torch import Tensor, nn
 
 from equipoise.errors import UserError
@@ -109,6 +110,18 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """
     weights = mask[:, :, None].to(values.dtype)
     return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def without_padding(inputs: Tensor) -> Tensor:
+    """Return tokens (B, 2, L) without the places at the end at which no text of the batch has any.
+
+    On a CPU alone: elsewhere to ask for the longest text would wait for the device, and a compiled
+    network would be compiled for each length.
+    """
+    if inputs.device.type != "cpu" or torch.compiler.is_compiling():
+        return inputs
+    there = inputs[:, 1].any(dim=0).nonzero()
+    return inputs[:, :, : int(there[-1]) + 1 if len(there) else 1]
 
 
 def mean_over(vectors: Tensor, frames: int) -> Tensor:

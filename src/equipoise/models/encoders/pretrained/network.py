@@ -14,7 +14,7 @@ from equipoise.console import log
 from equipoise.errors import UserError
 from equipoise.modalities.base import Input
 from equipoise.models import loading
-from equipoise.models.encoder import Encoder, masked_mean, mean_over
+from equipoise.models.encoder import Encoder, masked_mean, mean_over, without_padding
 from equipoise.models.encoders.pretrained import Options
 from equipoise.models.encoders.pretrained.config import architecture, check, pooling
 
@@ -55,7 +55,7 @@ class Pretrained(Encoder):
         return vectors
 
     def _tokens(self, inputs: Tensor) -> Tensor:
-        ids, mask = inputs[:, 0], inputs[:, 1]
+        ids, mask = without_padding(inputs).unbind(1)
         output = self.body(input_ids=ids, attention_mask=mask)
         return masked_mean(output[0], mask) if self.pooling == "mean" else self._pool(output)
 

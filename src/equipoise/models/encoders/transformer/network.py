@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.modalities.base import Input
-from equipoise.models.encoder import Encoder, masked_mean
+from equipoise.models.encoder import Encoder, masked_mean, without_padding
 from equipoise.models.encoders.transformer import Options
 
 
@@ -68,7 +68,7 @@ class Stem(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (B, L) or (B, L, C) to (B, L, W)."""
-        output: Tensor = self.values(inputs) + self.positions
+        output: Tensor = self.values(inputs) + self.positions[: inputs.shape[1]]
         return output
 
 
@@ -90,7 +90,8 @@ class Transformer(Encoder):
     def embed(self, inputs: Tensor) -> Tensor:
         """Map sequences (B, T, C) or tokens (B, 2, L) to (B, E)."""
         if self.tokens:
-            ids, mask = inputs[:, 0], inputs[:, 1].float()
+            ids, there = without_padding(inputs).unbind(1)
+            mask = there.float()
         else:
             ids, mask = inputs, inputs.new_ones(inputs.shape[:2])
         return masked_mean(self.body(self.stem(ids), mask), mask)
