@@ -20,9 +20,15 @@ def scripts(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "path", [str(ROOT / "workflow/scripts"), *sys.path])
     monkeypatch.chdir(tmp_path)
     code_files = importlib.import_module("code_files")
-    code_files._scan.cache_clear()
+    forget(code_files)
     yield code_files, importlib.import_module("provenance")
-    code_files._scan.cache_clear()
+    forget(code_files)
+
+
+def forget(code_files):
+    """As in a new process."""
+    for cached in (code_files._scan, code_files._scans, code_files._path, code_files._sha256):
+        cached.cache_clear()
 
 
 def write(path, text=""):
@@ -64,6 +70,36 @@ def test_code_files_are_what_the_stage_imports(scripts, monkeypatch, tmp_path):
     found = code_files.code_files(params.load(ROOT / "params.yaml"), "split")
     names = ["a/__init__.py", "a/deep.py", "a/near.py", "a/page.html", "a/sibling.py", "late.py"]
     assert found == [f"{package}/{name}" for name in [*names, "stages/split.py"]]
+
+
+@pytest.mark.parametrize("damage", ["", "[1]", '{"a'])
+def test_what_a_run_read_is_not_parsed_again(scripts, monkeypatch, tmp_path, damage):
+    code_files, _ = scripts
+    monkeypatch.setattr(code_files, "ROOT", tmp_path)
+    code_files.SCANS.parent.mkdir()
+    loaded = params.load(ROOT / "params.yaml")
+    for name in ("a", "b"):
+        write(f"src/equipoise/{name}.py")
+    write("src/equipoise/__init__.py")
+    write("src/equipoise/stages/split.py", "import equipoise.a")
+
+    def listed():
+        found = code_files.code_files(loaded, "split")
+        code_files._keep(*code_files._scans(), tmp_path)  # as at the end of the process
+        forget(code_files)
+        return [Path(name).stem for name in found]
+
+    if damage:
+        code_files.SCANS.write_text(damage)
+    assert listed() == ["a", "split"]
+    with monkeypatch.context() as patch:
+        patch.setattr(code_files, "_parsed", lambda path: pytest.fail(f"parsed {path}"))
+        assert listed() == ["a", "split"]
+    write("src/equipoise/stages/split.py", "import equipoise.b")
+    assert listed() == ["b", "split"]
+    kept = code_files.SCANS.stat()
+    assert listed() == ["b", "split"]
+    assert code_files.SCANS.stat() == kept
 
 
 def test_a_job_has_the_code_of_its_own_method_and_data_set(scripts, monkeypatch):

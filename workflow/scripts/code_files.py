@@ -10,12 +10,16 @@ new method or data set reruns nothing that was there before.
 """
 
 import ast
+import atexit
+import contextlib
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 #: What this file belongs to: the project folder, or the copy that the jobs of a cluster run read.
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +30,9 @@ from equipoise.errors import UserError, ending_in_one_line  # noqa: E402
 from equipoise.params import presets  # noqa: E402
 
 LISTS = Path("data/code")
+
+#: What was read from the source files, by what decides it: to parse them all takes a second.
+SCANS = Path(".snakemake/code_scans.json")
 
 #: Modules that carry settings, names and messages to a stage, or refuse them, but decide none of
 #: its numbers: what they pass on is compared as settings, as paths, or not at all.
@@ -146,10 +153,39 @@ def _path(root: Path, module: str) -> Path | None:
 @cache
 def _scan(path: Path, module: str) -> tuple[list[str], list[Path]]:
     """Return the modules that a file imports, and the data files that it names."""
-    imported: list[str] = []
-    data: list[Path] = []
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     beside = frozenset(entry.name for entry in os.scandir(path.parent))
+    state = json.dumps([module, path.name, _sha256(path), sorted(beside), _sha256(Path(__file__))])
+    key = hashlib.sha256(state.encode()).hexdigest()
+    before, now = _scans()
+    if key not in now:
+        now[key] = before.get(key) or _read(path, module, beside)
+    imported, named = now[key]
+    return imported, [file for name in named for file in _data_files(path.parent, name)]
+
+
+@cache
+def _scans() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the last run read, and what this one uses, which is kept when it ends."""
+    before: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        before = dict(json.loads(SCANS.read_text(encoding="utf-8")))
+    now: dict[str, Any] = {}
+    atexit.register(_keep, before, now, Path.cwd())
+    return before, now
+
+
+def _keep(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
+    # Where Snakemake has not run, or nobody may write, the next run parses again.
+    if now.keys() - before.keys() and (folder / SCANS).parent.is_dir():
+        with contextlib.suppress(OSError):
+            files.write_json(folder / SCANS, now)
+
+
+def _read(path: Path, module: str, beside: frozenset[str]) -> tuple[list[str], list[str]]:
+    """Return the modules that a file imports, and its strings that name something beside it."""
+    imported: list[str] = []
+    named: list[str] = []
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.Import):
             imported += [alias.name for alias in node.names]
@@ -163,8 +199,8 @@ def _scan(path: Path, module: str) -> tuple[list[str], list[Path]]:
             and isinstance(node.value, str)
             and node.value.partition("/")[0] in beside
         ):
-            data += _data_files(path.parent, node.value)
-    return imported, data
+            named.append(node.value)
+    return imported, named
 
 
 def _parsed(path: Path) -> ast.Module:
