@@ -8,11 +8,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -151,28 +151,52 @@ def datasets() -> list[str]:
 
 
 @cache
-def kinds() -> dict[str, KindInfo]:
+def kinds() -> Mapping[str, KindInfo]:
     """Every kind of modality: a sub-package of ``equipoise.modalities``."""
-    return {name: module.KIND for name, module in _packages("equipoise.modalities")}
+    return _Packages("equipoise.modalities", "KIND")
 
 
 @cache
-def encoders() -> dict[str, EncoderInfo]:
+def encoders() -> Mapping[str, EncoderInfo]:
     """Every encoder: an entry of ``ENCODERS`` in a sub-package of ``equipoise.models.encoders``."""
-    packages = _packages("equipoise.models.encoders")
-    return {name: info for _, module in packages for name, info in module.ENCODERS.items()}
+    packages = _Packages[Mapping[str, EncoderInfo]]("equipoise.models.encoders", "ENCODERS")
+    return {name: info for entries in packages.values() for name, info in entries.items()}
 
 
 @cache
-def methods() -> dict[str, MethodInfo]:
+def methods() -> Mapping[str, MethodInfo]:
     """Every method: a sub-package of ``equipoise.methods``."""
-    return {name: module.METHOD for name, module in _packages("equipoise.methods")}
+    return _Packages("equipoise.methods", "METHOD")
 
 
-def _packages(package: str) -> list[tuple[str, Any]]:
-    root = importlib.import_module(package)
-    names = sorted(m.name for m in pkgutil.iter_modules(root.__path__) if m.ispkg)
-    return [(name, importlib.import_module(f"{package}.{name}")) for name in names]
+T = TypeVar("T")
+
+
+class _Packages(Mapping[str, T]):
+    """Sub-packages by name, to what each says of itself; one is imported when it is asked for.
+
+    There are some forty methods, and a job needs one of them.
+    """
+
+    def __init__(self, package: str, attribute: str) -> None:
+        root = importlib.import_module(package)
+        self._names = sorted(m.name for m in pkgutil.iter_modules(root.__path__) if m.ispkg)
+        self._package, self._attribute = package, attribute
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self:
+            raise KeyError(name)
+        entry: T = getattr(importlib.import_module(f"{self._package}.{name}"), self._attribute)
+        return entry
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def dataset(name: str) -> Any:
