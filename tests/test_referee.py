@@ -71,6 +71,7 @@ def test_the_backbones_are_crossed_on_one_data_set(study, backbone):
     ("name", "overlays"),
     [
         ("grid", ["grid", "grid-small", "grid-mouth"]),
+        ("grid_colour", ["grid-colour"]),
         ("utd_mhad", ["utd_mhad"]),
         ("emoji", ["emoji"]),
     ],
