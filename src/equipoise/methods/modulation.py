@@ -21,9 +21,10 @@ def relative_scores(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     sums = {m: value.sum() for m, value in scores.items()}
     total = torch.stack(list(sums.values())).sum()
-    tiny = torch.finfo(total.dtype).tiny
+    limits = torch.finfo(total.dtype)
+    others = {m: (total - value).clamp_min(limits.tiny) for m, value in sums.items()}
     return {
-        m: value * (len(sums) - 1) / (total - value).clamp_min(tiny) for m, value in sums.items()
+        m: (value * (len(sums) - 1) / others[m]).clamp_max(limits.max) for m, value in sums.items()
     }
 
 
