@@ -111,3 +111,15 @@ def test_weights_are_finite(labels, size, names, dtype):
     for method, weight in WEIGHTS.items():
         value = weight(z, h, torch.tensor(labels))
         assert value.isfinite().all() and (value >= -1e-6).all(), method
+
+
+def test_an_encoder_that_is_frozen_has_no_gradient_to_speak_of():
+    weight = torch.nn.Parameter(torch.ones(2, 2), requires_grad=False)
+    assert eq.inforeg_squared_length([weight]) == eq.inforeg_mean_squares([weight]) == 0
+    eq.inforeg_pull([weight], [torch.zeros(2, 2)], torch.tensor(1.0))
+    eq.scale_gradients([weight], torch.tensor(0.5))
+    eq.add_gradient_noise([weight], eq.gradient_deviations([weight]))
+    assert weight.grad is None
+    half, angle = eq.mmpareto_weights([], [])
+    assert (float(half), float(angle)) == (0.5, 0.0)
+    assert eq.masam_perturbation([], [], 0.3) == []

@@ -41,8 +41,9 @@ def entropies(logits: Tensor) -> Tensor:
 
 
 def inner(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
-    """Return the inner product of two gradients, each a list of tensors; a scalar."""
-    return torch.stack([(a * b).sum() for a, b in zip(first, second, strict=True)]).sum()
+    """Return the inner product of two gradients, each a list of tensors; a scalar; 0 of none."""
+    parts = [(a * b).sum() for a, b in zip(first, second, strict=True)]
+    return torch.stack(parts).sum() if parts else torch.zeros(())
 
 
 def cosine(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
