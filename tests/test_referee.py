@@ -47,6 +47,15 @@ def test_the_page_counts_as_the_configuration_does(study):
     assert f"{len(registry.methods())} methods ({rows} rows)" in page
 
 
+def test_every_paper_has_a_row_and_an_empty_cell_says_so():
+    page = (ROOT / "docs/referee.md").read_text(encoding="utf-8")
+    part = page.partition("\n## Published against reproduced\n")[2].partition("\n## ")[0]
+    rows = [row.strip("| ").split(" | ") for row in part.splitlines() if row.startswith("| `")]
+    assert all(len(row) == 6 and all(cell.strip() for cell in row) for row in rows)
+    papers = {n for n, info in registry.methods().items() if info.grade != "baseline"}
+    assert {row[0].strip("`") for row in rows} == papers | {"simbamm"}
+
+
 @pytest.mark.parametrize("backbone", ["finetuned", "scratch"])
 def test_the_backbones_are_crossed_on_one_data_set(study, backbone):
     other = load(ROOT / f"configs/referee-{backbone}.yaml")
@@ -62,6 +71,7 @@ def test_the_backbones_are_crossed_on_one_data_set(study, backbone):
     ("name", "overlays"),
     [
         ("grid", ["grid", "grid-small", "grid-mouth"]),
+        ("grid_colour", ["grid-colour"]),
         ("utd_mhad", ["utd_mhad"]),
         ("emoji", ["emoji"]),
     ],

@@ -65,7 +65,6 @@ from equipoise.methods.lfm.alignment import infonce, jensen_shannon, matching_lo
 from equipoise.methods.lfm.bilevel import conjugate_gradient, hyper_gradient, neumann_series
 from equipoise.methods.lfm.schedules import alpha as lfm_alpha
 from equipoise.methods.lfm.schedules import fitted as lfm_fitted_alpha
-from equipoise.methods.masam.perturbation import cosine as masam_cosine
 from equipoise.methods.masam.perturbation import cosines as masam_cosines
 from equipoise.methods.masam.perturbation import decay as masam_decay
 from equipoise.methods.masam.perturbation import moved_average as masam_average
@@ -93,7 +92,6 @@ from equipoise.methods.mla.method import updated as mla_projection
 from equipoise.methods.mla.method import updated_elementwise as mla_projection_elementwise
 from equipoise.methods.mmcosine.method import true_class_cosines
 from equipoise.methods.mmpareto.method import combine as mmpareto_combine
-from equipoise.methods.mmpareto.method import cosine as gradient_cosine
 from equipoise.methods.mmpareto.method import min_norm_weight
 from equipoise.methods.mmpareto.method import weights as mmpareto_weights
 from equipoise.methods.mnl.negative import guides as mnl_guides
@@ -103,7 +101,8 @@ from equipoise.methods.mnl.negative import negative_terms as mnl_negative_terms
 from equipoise.methods.mnl.negative import target_terms as mnl_target_terms
 from equipoise.methods.mnl.negative import teaching_loss as mnl_loss
 from equipoise.methods.moddrop.method import spread as moddrop_rates
-from equipoise.methods.modulation import relative_scores, scale_gradients
+from equipoise.methods.modulation import cosine as gradient_cosine
+from equipoise.methods.modulation import entropies, relative_scores, scale_gradients
 from equipoise.methods.ogm.method import add_noise as add_gradient_noise
 from equipoise.methods.ogm.method import coefficients as ogm_coefficients
 from equipoise.methods.ogm.method import deviations as gradient_deviations
@@ -185,6 +184,7 @@ __all__ = [
     "conjugate_gradient",
     "dgl_loss",
     "distillation_divergence",
+    "entropies",
     "entropy_weights",
     "feature_distance",
     "feature_entropy",
@@ -210,7 +210,6 @@ __all__ = [
     "lfm_alpha",
     "lfm_fitted_alpha",
     "masam_average",
-    "masam_cosine",
     "masam_cosines",
     "masam_decay",
     "masam_perturbation",

@@ -8,7 +8,6 @@ from torch import nn
 from equipoise.methods.base import create
 from equipoise.methods.masam.method import moved
 from equipoise.methods.masam.perturbation import (
-    cosine,
     cosines,
     decay,
     moved_average,
@@ -16,6 +15,7 @@ from equipoise.methods.masam.perturbation import (
     released_perturbation,
     score,
 )
+from equipoise.methods.modulation import cosine
 from equipoise.params import Train
 from equipoise.training.run import Run, make_optimizer
 

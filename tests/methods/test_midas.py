@@ -88,6 +88,16 @@ def test_the_weight_of_the_weak_modality_moves_as_the_paper_has_it():
     assert under_use(sets(), torch.tensor(1), ~both).item() == 0.0
 
 
+def test_a_mixture_that_is_sure_of_a_third_class_moves_the_weight_by_a_number():
+    """The softmax of both its labels is 0 there; the weight was NaN from then on."""
+    logits = torch.tensor([[0.0, 1.0, 500.0]])
+    labels = {"a": torch.tensor([0]), "v": torch.tensor([1])}
+    half = dict.fromkeys(labels, torch.tensor([0.5]))
+    mix = Mixtures(logits, labels, half, torch.tensor([1.0]), "v")
+    delta = under_use([mix], torch.tensor(1), torch.tensor([True]))
+    assert delta.item() == pytest.approx(0.5 - math.e / (1 + math.e))
+
+
 def started(key, net=None, epoch=2, **options):
     net = net or model32()
     plugin = create(key, {"warmup_epochs": 1, **options})

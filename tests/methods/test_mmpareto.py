@@ -10,7 +10,8 @@ from small import batch, mixed, model
 from torch import nn
 
 from equipoise.methods.base import create
-from equipoise.methods.mmpareto.method import combine, cosine, min_norm_weight, weights
+from equipoise.methods.mmpareto.method import combine, min_norm_weight, weights
+from equipoise.methods.modulation import cosine
 from equipoise.modalities.base import Input
 from equipoise.models.build import build_model
 from equipoise.params import Encoder, Train

@@ -9,7 +9,7 @@ from small import mixed
 from torch import nn
 
 from equipoise.methods.base import create, head_loss
-from equipoise.methods.modulation import Means, scale_gradients, set_gradient
+from equipoise.methods.modulation import Means, cosine, scale_gradients, set_gradient
 from equipoise.params import Train
 from equipoise.training.loop import Trainer
 from equipoise.training.run import Run, make_optimizer
@@ -31,6 +31,14 @@ NAMES = (
     "simbamm",
 )
 WAITS = ("item", "tolist", "numpy", "cpu", "__bool__", "__float__", "__int__", "nonzero")
+
+
+@pytest.mark.parametrize("size", [1e-20, 1e-16, 1e-12, 1.0, 1e12, 1e18])
+def test_the_cosine_is_one_however_short_the_gradients_are(size):
+    a, b = [torch.tensor([3.0, 4.0]) * size], [torch.tensor([4.0, 3.0]) * size]
+    assert cosine(a, b).item() == pytest.approx(24 / 25, abs=0.01)
+    assert cosine(a, [-g for g in b]).item() == pytest.approx(-24 / 25, abs=0.01)
+    assert cosine(a, a) <= 1
 
 
 def test_means_by_hand_survive_a_copy_and_start_again():

@@ -55,6 +55,8 @@ def test_the_ratio_of_three_is_against_the_mean_of_the_others_whatever_their_ord
 def test_scores_of_zero_give_finite_coefficients():
     ratios = relative_scores({"a": t(0.5), "v": t(0.0)})
     assert all(math.isfinite(k) for k in coefficients(ratios, 0.8).values())
+    far = relative_scores({"a": torch.full((32,), 0.9), "v": torch.zeros(32)})
+    assert coefficients(far, 0.0)["a"] == 1.0  # 0 times a ratio without bound
 
 
 def test_the_coefficient_by_hand_and_within_its_bounds():

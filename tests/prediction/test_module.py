@@ -60,6 +60,8 @@ def test_its_weights_can_be_tuned_and_saved(model, trained):
     loaded = equipoise.load(model)
     with FeatureStore(trained.features) as store:
         samples = {m: torch.from_numpy(store.rows(m, 0, 2)) for m in loaded.shapes}
+    with pytest.raises(UserError, match="the batch has 2 of 'audio', 1 of 'video'"):
+        loaded({**samples, "video": samples["video"][:1]})
     loaded(samples).logits.sum().backward()
     assert all(p.grad is not None for p in loaded.model.encoders.parameters())
     other = equipoise.load(model)

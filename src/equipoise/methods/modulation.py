@@ -1,6 +1,6 @@
-"""What several methods share: relative scores, scaled gradients, means over an epoch."""
+"""What several methods share: scores, angles and scales of gradients, means over an epoch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,10 +21,45 @@ def relative_scores(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     sums = {m: value.sum() for m, value in scores.items()}
     total = torch.stack(list(sums.values())).sum()
-    tiny = torch.finfo(total.dtype).tiny
+    limits = torch.finfo(total.dtype)
+    others = {m: (total - value).clamp_min(limits.tiny) for m, value in sums.items()}
     return {
-        m: value * (len(sums) - 1) / (total - value).clamp_min(tiny) for m, value in sums.items()
+        m: (value * (len(sums) - 1) / others[m]).clamp_max(limits.max) for m, value in sums.items()
     }
+
+
+def entropies(logits: Tensor) -> Tensor:
+    """Return the entropy in nats of the softmax over the last dimension, (...) from (..., C).
+
+    From its logarithm, whose gradient is finite where a probability is 0.
+
+    >>> entropies(torch.zeros(2, 4))  # log 4
+    tensor([1.3863, 1.3863])
+    """
+    logarithm = logits.log_softmax(dim=-1)
+    return -(logarithm.exp() * logarithm).sum(dim=-1)
+
+
+def inner(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+    """Return the inner product of two gradients, each a list of tensors; a scalar; 0 of none."""
+    parts = [(a * b).sum() for a, b in zip(first, second, strict=True)]
+    return torch.stack(parts).sum() if parts else torch.zeros(())
+
+
+def cosine(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+    """Return the cosine of the angle between two gradients, each a list of tensors; a scalar.
+
+    0 when one of them is zero.
+
+    >>> cosine([torch.tensor([1.0, 0.0])], [torch.tensor([3.0, 4.0])])
+    tensor(0.6000)
+    """
+    found = inner(first, second)
+    for gradient in (first, second):
+        # One length after the other: their product is 0 for gradients that are short, but not 0.
+        length = inner(gradient, gradient).sqrt()
+        found = found / length.clamp_min(torch.finfo(length.dtype).tiny)
+    return found.clamp(-1, 1)
 
 
 def scale_gradients(parameters: Iterable[nn.Parameter], factor: Tensor) -> None:

@@ -55,7 +55,8 @@ class TrainedModel(nn.Module):
                 one modality or more.
 
         Raises:
-            UserError: No modality, one that the model does not know, or another shape.
+            UserError: No modality, one that the model does not know, another shape, or batches of
+                different sizes.
         """
         self._check(samples)
         self._follow(self.device)
@@ -77,6 +78,9 @@ class TrainedModel(nn.Module):
                     f"{m!r} has shape {tuple(batch.shape)}; the model takes (B, "
                     f"{', '.join(map(str, self.shapes[m]))}): a batch of stored samples"
                 )
+        if len({len(batch) for batch in samples.values()}) > 1:
+            sizes = ", ".join(f"{len(batch)} of {m!r}" for m, batch in samples.items())
+            raise UserError(f"the batch has {sizes}; give the same samples of each modality")
 
     def _follow(self, device: torch.device) -> None:
         """Prepare on the device of the weights, which ``to`` may have moved."""

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from equipoise.methods.modulation import entropies
+
 
 def label_frequencies(labels: Tensor, classes: int) -> Tensor:
     """Return the share of each class (C,) among labels (B,).
@@ -41,8 +43,7 @@ def feature_entropy(features: Tensor) -> Tensor:
     >>> feature_entropy(torch.zeros(3, 4))  # log 4
     tensor(1.3863)
     """
-    entropies: Tensor = torch.special.entr(features.softmax(dim=1)).sum(dim=1)
-    return entropies.mean()
+    return entropies(features).mean()
 
 
 def information(
@@ -67,7 +68,8 @@ def information(
     entropy = released_label_entropy(frequencies) + 0.5 if released else label_entropy(frequencies)
     gains = torch.stack([entropy - functional.cross_entropy(z, labels) for z in logits.values()])
     sizes = torch.stack([feature_entropy(features[m]) for m in logits])
-    return gains, gains / sizes.clamp_min(torch.finfo(sizes.dtype).tiny)
+    # An entropy below the resolution is none: a quotient of it need not be finite.
+    return gains, gains / sizes.clamp_min(torch.finfo(sizes.dtype).eps)
 
 
 def moving_shares(rates: Tensor, temperature: float) -> Tensor:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from equipoise.methods.modulation import entropies
+
 
 def dependence(logits: Mapping[str, Tensor]) -> Tensor:
     """Return d~ (M,), adding up to 1: d_m = sum_c mean_i |z_m^0[i, c]|, from ``{m: (B, C)}``.
@@ -26,10 +28,8 @@ def inverse_variance(logits: Mapping[str, Tensor]) -> Tensor:
     >>> inverse_variance({"audio": sure, "video": unsure})  # 1/0.3 and 1/1, made to add up to 1
     tensor([0.7692, 0.2308])
     """
-    entropies = torch.stack(
-        [torch.special.entr(z.softmax(dim=1)).sum(dim=1).mean() for z in logits.values()]
-    )
-    shares = entropies / entropies.sum().clamp_min(torch.finfo(entropies.dtype).tiny)
+    means = torch.stack([entropies(z).mean() for z in logits.values()])
+    shares = means / means.sum().clamp_min(torch.finfo(means.dtype).tiny)
     inverse = 1 / shares.clamp_min(0.6 / len(shares))
     return inverse / inverse.sum()
 

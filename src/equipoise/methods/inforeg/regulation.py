@@ -89,7 +89,7 @@ def squared_length(parameters: Iterable[nn.Parameter]) -> Tensor:
     tensor(25., dtype=torch.float64)
     """
     parts = [p.grad.square().sum() for p in parameters if p.grad is not None]
-    return torch.stack(parts).sum().double()
+    return _total(parts)
 
 
 def mean_squares(parameters: Iterable[nn.Parameter]) -> Tensor:
@@ -103,4 +103,11 @@ def mean_squares(parameters: Iterable[nn.Parameter]) -> Tensor:
     12.5
     """
     parts = [p.grad.square().mean() for p in parameters if p.grad is not None and p.dim() > 1]
-    return torch.stack(parts).sum().double()
+    return _total(parts)
+
+
+def _total(parts: Sequence[Tensor]) -> Tensor:
+    """Return the sum of scalars; 0 of none, as where every parameter is frozen."""
+    if not parts:
+        return torch.zeros((), dtype=torch.float64)
+    return torch.stack(list(parts)).sum().double()

@@ -9,13 +9,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from equipoise.methods.modulation import inner
+
 Vector = list[Tensor]
 Product = Callable[[Vector], Vector]
-
-
-def dot(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
-    """Return the inner product, a scalar."""
-    return torch.stack([(a * b).sum() for a, b in zip(first, second, strict=True)]).sum()
 
 
 def gradient(loss: Tensor, parameters: Sequence[Tensor], differentiable: bool = False) -> Vector:
@@ -55,18 +52,18 @@ def conjugate_gradient(product: Product, vector: Vector, steps: int) -> Vector:
     """
     solution = [torch.zeros_like(v) for v in vector]
     residual, direction = list(vector), list(vector)
-    squared = dot(residual, residual)
+    squared = inner(residual, residual)
     going = squared > 0
     for step in range(steps):
         image = product(direction)
-        curvature = dot(direction, image)
+        curvature = inner(direction, image)
         going = going & (curvature > 0)
         length = torch.where(going, squared / torch.where(going, curvature, 1.0), 0.0)
         solution = [q + length * d for q, d in zip(solution, direction, strict=True)]
         if step == 0:
             solution = [torch.where(going, q, v) for q, v in zip(solution, vector, strict=True)]
         residual = [r - length * h for r, h in zip(residual, image, strict=True)]
-        before, squared = squared, dot(residual, residual)
+        before, squared = squared, inner(residual, residual)
         going = going & (squared > 0)
         ratio = torch.where(going, squared / torch.where(going, before, 1.0), 0.0)
         direction = [r + ratio * d for r, d in zip(residual, direction, strict=True)]
@@ -122,7 +119,7 @@ def hyper_gradient(
     target = gradient(outer, parameters)
     solved = solve(hessian_product(total, parameters, damping), target)
     mixed = [(m - c).detach() for c, m in zip(by_class, by_match, strict=True)]
-    return -dot(mixed, solved)
+    return -inner(mixed, solved)
 
 
 def released_signal(total: Tensor, outer: Tensor, parameters: Sequence[Tensor]) -> Tensor:

@@ -11,7 +11,6 @@ from torch.nn import functional
 from equipoise.methods.base import Batch, Method, Plan
 from equipoise.methods.masam import Options
 from equipoise.methods.masam.perturbation import (
-    cosine,
     cosines,
     decay,
     moved_average,
@@ -19,7 +18,7 @@ from equipoise.methods.masam.perturbation import (
     released_perturbation,
     score,
 )
-from equipoise.methods.modulation import Means, set_gradient
+from equipoise.methods.modulation import Means, cosine, set_gradient
 from equipoise.models.multimodal import Output
 from equipoise.training.run import Run
 

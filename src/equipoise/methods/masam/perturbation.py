@@ -9,22 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equipoise.methods.modulation import cosine, inner
+
 Gradients = Sequence[Tensor]
-
-
-def inner(first: Gradients, second: Gradients) -> Tensor:
-    """Return the inner product, a scalar."""
-    return torch.stack([(a * b).sum() for a, b in zip(first, second, strict=True)]).sum()
-
-
-def cosine(first: Gradients, second: Gradients) -> Tensor:
-    """Return the cosine over all tensors together; 0 when one of the gradients is zero.
-
-    >>> cosine([torch.tensor([1.0, 0.0])], [torch.tensor([3.0, 4.0])])
-    tensor(0.6000)
-    """
-    lengths = (inner(first, first) * inner(second, second)).sqrt()
-    return inner(first, second) / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)
 
 
 def cosines(first: Gradients, second: Gradients) -> Tensor:

@@ -91,9 +91,10 @@ def under_use(mixtures: Sequence[Mixtures], weak: Tensor, valid: Tensor) -> Tens
         partner = mix.shares[mix.replaced]
         share = torch.where(swapped, partner, 1 - partner)
         own = next(m for m in names if m != mix.replaced)
-        p = {m: true_class_score(mix.logits, mix.labels[m]) for m in (own, mix.replaced)}
-        part = torch.where(swapped, p[mix.replaced], p[own]) / (p[own] + p[mix.replaced])
-        gaps.append(share - part)
+        z = [mix.logits.gather(1, mix.labels[m][:, None]) for m in (own, mix.replaced)]
+        # p_b / (p_a + p_b), also where the softmax of both is 0.
+        ahead = (z[1] - z[0]).squeeze(1).sigmoid()
+        gaps.append(share - torch.where(swapped, ahead, 1 - ahead))
     return (torch.stack(gaps).mean(dim=0) * valid).sum() / valid.sum().clamp_min(1)
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 from equipoise.errors import UserError
 from equipoise.methods.base import Batch, Method, Plan
 from equipoise.methods.mla import Options
+from equipoise.methods.modulation import entropies
 from equipoise.models.multimodal import MultimodalClassifier, Output
 from equipoise.training.order import cut
 from equipoise.training.run import Run, make_optimizer, parameter_groups
@@ -66,8 +67,7 @@ def entropy_weights(logits: Tensor) -> Tensor:
     tensor([[0.6667],
             [0.3333]])
     """
-    entropies = torch.special.entr(logits.softmax(dim=2)).sum(dim=2)
-    return torch.softmax(-entropies, dim=0)  # exp(H_max) cancels
+    return torch.softmax(-entropies(logits), dim=0)  # exp(H_max) cancels
 
 
 def fused(logits: Mapping[str, Tensor], weights: Mapping[str, float] | None) -> Tensor:

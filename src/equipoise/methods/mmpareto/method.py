@@ -9,26 +9,11 @@ from torch.nn import functional
 
 from equipoise.methods.base import Batch, Method, Plan, head_loss
 from equipoise.methods.mmpareto import Options
-from equipoise.methods.modulation import Means, set_gradient
+from equipoise.methods.modulation import Means, cosine, inner, set_gradient
 from equipoise.models.multimodal import Output
 from equipoise.training.run import Run
 
 Gradients = Sequence[Tensor]
-
-
-def inner(first: Gradients, second: Gradients) -> Tensor:
-    """Return the inner product of two gradients, each a list of tensors; a scalar."""
-    return torch.stack([(a * b).sum() for a, b in zip(first, second, strict=True)]).sum()
-
-
-def cosine(first: Gradients, second: Gradients) -> Tensor:
-    """Return the cosine of the angle between two gradients; 0 when one of them is zero.
-
-    >>> cosine([torch.tensor([1.0, 0.0])], [torch.tensor([-2.0, 0.0])])
-    tensor(-1.)
-    """
-    lengths = (inner(first, first) * inner(second, second)).sqrt()
-    return inner(first, second) / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)
 
 
 def min_norm_weight(first: Gradients, second: Gradients) -> Tensor:

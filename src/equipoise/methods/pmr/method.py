@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from equipoise.gap.scores import true_class_scores
 from equipoise.methods.base import Batch, Method, Plan
-from equipoise.methods.modulation import Means, relative_scores
+from equipoise.methods.modulation import Means, entropies, relative_scores
 from equipoise.methods.pmr import Options
 from equipoise.models.multimodal import Output
 from equipoise.training.run import Run
@@ -73,8 +73,7 @@ def mean_entropy(logits: Tensor) -> Tensor:
     >>> mean_entropy(torch.zeros(3, 4))
     tensor(1.3863)
     """
-    logarithm = logits.log_softmax(dim=1)
-    return -(logarithm.exp() * logarithm).sum(dim=1).mean()
+    return entropies(logits).mean()
 
 
 def grades(ratio: Tensor, graded: bool) -> tuple[Tensor, Tensor]:
