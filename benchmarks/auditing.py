@@ -1,4 +1,4 @@
-"""What the audit costs on thousands of small clips: a folder, and the stage after extract and split.
+"""What the audit costs on thousands of small clips: a folder, and the stage of the graph.
 
 Clips of 0.6 s (MPEG-4 at 10 frames a second, 96 x 72, AAC), all of one moving picture, which is the
 dear case: all hashes are compared with all. Three frames of 64 x 64 and a spectrogram are stored.

@@ -52,12 +52,12 @@ def refused(path, folder):
 @kinds
 def test_what_is_listed_is_written(make, tmp_path):
     path = make({f"UCF/Walk/{name}": data for name, data in NOISE.items()})
-    assert unpack.unpack(path, tmp_path / "in", WANTED).count == 2
+    assert unpack.unpack(path, tmp_path / "in", WANTED).written == 2
     expected = {f"Walk/{name}": NOISE[name] for name in ("c1.avi", "c3.avi")}
     assert below(tmp_path / "in") == expected
     (tmp_path / "in/Walk/c1.avi").unlink()
     (tmp_path / "in/Walk/c3.avi").write_bytes(b"mine")
-    assert unpack.unpack(path, tmp_path / "in", WANTED).count == 1
+    assert unpack.unpack(path, tmp_path / "in", WANTED).written == 1
     assert below(tmp_path / "in") == expected | {"Walk/c3.avi": b"mine"}
 
 
@@ -69,7 +69,7 @@ def test_nothing_is_written_where_an_archive_says(make, tmp_path):
         "Walk/c3.avi": (b"/etc/passwd", stat.S_IFLNK | 0o777),
         "../c3.avi": b"of no listed folder",
     }
-    assert unpack.unpack(make(members), tmp_path / "in", WANTED).count == 1
+    assert unpack.unpack(make(members), tmp_path / "in", WANTED).written == 1
     assert below(tmp_path / "in") == {"Walk/c1.avi": b"above"}
     assert not (tmp_path / "Walk").exists()
 
@@ -129,7 +129,7 @@ def test_volumes_are_one_archive(make, tmp_path):
     for number in range(1, 4):
         part = whole[(number - 1) * 5_000 : number * 5_000]
         (tmp_path / f"v.7z.{number:03d}").write_bytes(part)
-    assert unpack.unpack(tmp_path / "v.7z.001", tmp_path / "in", WANTED).count == 2
+    assert unpack.unpack(tmp_path / "v.7z.001", tmp_path / "in", WANTED).written == 2
     (tmp_path / "v.7z.003").unlink()
     (tmp_path / "again").mkdir()
     assert "damaged" in refused(tmp_path / "v.7z.001", tmp_path / "again")

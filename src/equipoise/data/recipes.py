@@ -183,7 +183,8 @@ def shown(as_json: bool, as_markdown: bool) -> str:
         return json.dumps(describe(), indent=2, ensure_ascii=False) + "\n"
     return "".join(
         f"{name}: {recipe.summary}\n    access: {recipe.access} ({recipe.getting}); "
-        f"size: {recipe.size}; licence: {recipe.licence}\n    on disk: {_here(name)}\n{_audited(name)}"
+        f"size: {recipe.size}; licence: {recipe.licence}\n"
+        f"    on disk: {_here(name)}\n{_audited(name)}"
         f"    presets: {', '.join(presets.presets()[name])}\n"
         + "".join(f"    {key}: {what}\n" for key, what in recipe.lists.items())
         for name, recipe in recipes().items()

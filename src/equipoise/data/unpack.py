@@ -56,7 +56,7 @@ class Member(NamedTuple):
 class Taken(NamedTuple):
     """What came out of an archive."""
 
-    count: int
+    written: int
     """Files that were written."""
     names: list[str]
     """Of all files that are in it, written or not."""
