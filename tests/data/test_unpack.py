@@ -5,6 +5,7 @@ import random
 import stat
 import struct
 import sys
+import zipfile
 
 import pytest
 from made_archives import (
@@ -152,6 +153,17 @@ def test_rars_that_are_compressed(tight, tmp_path):
     (tmp_path / "Walk/c1.avi").unlink()
     path.write_bytes(whole[:-600] + bytes([whole[-600] ^ 64]) + whole[-599:])
     assert "damaged" in refused(path, tmp_path)
+    assert not (tmp_path / "Walk/c1.avi").exists()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_zip_of_another_method_is_not_taken_for_a_bad_disk(tmp_path, method):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("Walk/c1.avi", NOISE["c1.avi"])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:70] + bytes([whole[70] ^ 255]) + whole[71:])
+    assert "cut or damaged" in refused(path, tmp_path)
     assert not (tmp_path / "Walk/c1.avi").exists()
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import logging
+import lzma
 import stat
 import zipfile
 import zlib
@@ -127,7 +128,16 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
 
 def _zip_content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
     with archive.open(info) as file:
-        yield from iter(lambda: file.read(_BLOCK), b"")
+        while block := _block(file):
+            yield block
+
+
+def _block(file: IO[bytes]) -> bytes:
+    """Return the next bytes; what cannot be unpacked is the archive's fault, not the disk's."""
+    try:
+        return file.read(_BLOCK)
+    except (lzma.LZMAError, OSError) as error:
+        raise WrongError(f"cut or damaged ({error})") from None
 
 
 def _libarchive(kind: str, parts: list[Path], folder: Path, wanted: Mapping[str, str]) -> Taken:

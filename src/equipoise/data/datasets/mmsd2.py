@@ -104,6 +104,9 @@ def _pictures(path: Path) -> Iterator[tuple[str, bytes | None]]:
             for row in batch.to_pylist():
                 image: Any = row["image"]
                 content = image.get("bytes") if isinstance(image, dict) else image
+                if not isinstance(content, bytes | None):
+                    raise ValueError(f"image of {row[key]!r} is not of bytes")
                 yield f"{row[key]}.jpg", content
-    except (pa.ArrowInvalid, StopIteration, OSError) as error:
-        raise UserError(f"{path}: no parquet file with columns id and image ({error})") from None
+    except (pa.ArrowException, StopIteration, OSError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(f"{path}: no parquet file with columns id and image ({said})") from None
