@@ -31,7 +31,8 @@ many may be absent; then `data/raw/<name>/coverage.json` says which. Pointers of
 With `download.unpack`, listed files are taken out of the owners' archives in that folder: zip; rar
 and 7z with `pip install 'equipoise[archives]'` and the system's libarchive (Debian: libarchive13).
 Rar files of version 2.9 to 5 are read, compressed or not; solid ones before version 5, older ones,
-volumes and passwords are refused in one line, and unrar by hand is the way.
+volumes and passwords are refused in one line, and unrar by hand is the way. What an archive holds
+is noted in `archives/` there: it is read, or fetched, again only for a file that it has.
 An archive on Google Drive is fetched first: the page that wants a confirmation for a large file is
 answered, a cut connection goes on where it broke, and pages that stand for a used-up quota, a
 private or a missing file are refused in one line. All this is written to what users of curl and
