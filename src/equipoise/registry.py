@@ -33,8 +33,9 @@ LAYOUTS = {
 """What an encoder may be given, and the axes of one sample."""
 
 
-LeftOut = dict[str, tuple[float, float]]
-"""``area in training``, ``time in evaluation`` and so on: the share on average, and at most."""
+LeftOut = dict[tuple[str, str], tuple[float, float]]
+"""What is left out (``area``, ``time``) and when (``training``, ``evaluation``) to the share of it,
+on average and at most."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from equipoise.audit.result import audit
 from equipoise.audit.samples import Samples
 from equipoise.data.manifest import Column, Manifest, Row
 from equipoise.media.ffmpeg import binary
-from equipoise.modalities.base import Trace
+from equipoise.modalities.base import Trace, reader
 from equipoise.modalities.looks import trace
 
 RATE = 8000
@@ -52,6 +52,29 @@ def test_texts_on_two_sides_and_under_two_labels():
     # "a b" is x, x and y: one of six is wrong whatever is said; within test each stands alone.
     assert two["best_accuracy"] == {"train": 1.0, "val": 1.0, "test": 1.0, "all": 0.833333}
     assert two["ids"] == [[["s0", "x"], ["s2", "x"], ["s3", "y"]]]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("So  HAPPY\tday ", "so happy day", True),
+        ("caf\u00e9", "cafe\u0301", True),  # an accent of its own
+        ("a\u00a0b", "a b", True),
+        ("so happy day", "so happy, day", False),
+    ],
+)
+def test_texts_are_the_same_however_they_are_written(one, other, same):
+    own = reader("text", "text", {"tokenizer": "bytes", "length": 8, "inline": True})
+    first, second = (own.trace(None, text) for text in (one, other))
+    assert (first.same == second.same) == same
+
+
+def test_the_name_of_a_class_is_known_however_it_is_written():
+    own = reader("text", "text", {"tokenizer": "bytes", "length": 8, "inline": True})
+    texts = [own.trace(None, text).words for text in ("At the CAFE\u0301!", "at home")]
+    rows = [row(n, "Cafe\u0301", "train", text="", image=f"{n}.png") for n in range(2)]
+    (found,) = audit(samples(rows, [" ".join(words) for words in texts]))["label_words"]
+    assert found["class_words"]["samples"] == 1
 
 
 def test_files_groups_and_source_videos():

@@ -21,18 +21,18 @@ def shares(kind, settings, augment):
         # 16 x 24 of 32 x 32 is 3/8.
         (
             {"crop": {"size": [16, 24], "scale": None}},
-            {"area in training": (5 / 8, 5 / 8), "area in evaluation": (5 / 8, 5 / 8)},
+            {("area", "training"): (5 / 8, 5 / 8), ("area", "evaluation"): (5 / 8, 5 / 8)},
         ),
         # A part between 0.2 and 0.8 of the area: 0.5 is left out on average, 0.8 at most.
         (
             {"crop": {"size": 16, "scale": [0.2, 0.8], "evaluate": "whole"}},
-            {"area in training": (0.5, 0.8)},
+            {("area", "training"): (0.5, 0.8)},
         ),
         (
             {"crop": {"size": 64, "scale": [0.2, 1.0], "evaluate": "whole"}},
-            {"area in training": (0.4, 0.8)},
+            {("area", "training"): (0.4, 0.8)},
         ),
-        ({"window": 6}, {f"time in {w}": (0.25, 0.25) for w in ("training", "evaluation")}),
+        ({"window": 6}, {("time", w): (0.25, 0.25) for w in ("training", "evaluation")}),
     ],
 )
 @pytest.mark.parametrize("kind", ["frames", "flow"])
@@ -46,11 +46,11 @@ def test_pictures_of_a_clip(kind, augment, expected):
 def test_stills_sounds_and_signals():
     crop = {"crop": {"size": 16, "scale": None}}
     area = pytest.approx((3 / 4, 3 / 4))
-    assert shares("image", {"size": 32}, crop)["area in evaluation"] == area
+    assert shares("image", {"size": 32}, crop)["area", "evaluation"] == area
     sound = {"rate": 8000, "seconds": 2.0, "n_fft": 64, "hop": 64}
-    assert shares("sound", sound, {"window": 0.5})["time in evaluation"] == (0.75, 0.75)
+    assert shares("sound", sound, {"window": 0.5})["time", "evaluation"] == (0.75, 0.75)
     assert shares("sound", sound, {"shift": 0.1}) == {}
-    assert shares("signal", {"length": 10, "channels": 1}, {"window": 9})["time in training"] == (
+    assert shares("signal", {"length": 10, "channels": 1}, {"window": 9})["time", "training"] == (
         pytest.approx((0.1, 0.1))
     )
 
@@ -61,5 +61,5 @@ def test_of_a_configuration():
         kind = registry.kinds()[stream.kind]
         found = kind.left_out(stream.settings, stream.augment)
         part = 1 - (224 / 256) ** 2
-        assert found["area in evaluation"] == pytest.approx((part, part))
-        assert found["time in training"] == pytest.approx((0.2, 0.2))  # 64 of 80
+        assert found["area", "evaluation"] == pytest.approx((part, part))
+        assert found["time", "training"] == pytest.approx((0.2, 0.2))  # 64 of 80

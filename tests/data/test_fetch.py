@@ -4,10 +4,12 @@ import resource
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from misbehaving_server import Server, content, cut, in_turn, ranged, redirect, status, unbounded
 
+from equipoise.data import room
 from equipoise.data.fetch import fetch
 from equipoise.data.sources import FileSource, LooseSource
 from equipoise.errors import UserError
@@ -214,6 +216,21 @@ def test_mirror_that_is_no_folder(server, tmp_path, monkeypatch):
     message = refused(file_source(server.on("/a", content(BODY))), tmp_path / "a.bin")
     assert message.startswith("EQUIPOISE_MIRROR=")
     assert server.asked == []
+
+
+def test_room_on_the_disk_is_looked_at_before_a_byte_is_asked_for(server, tmp_path, monkeypatch):
+    source = file_source(server.on("/a", content(BODY)))
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=len(BODY) - 1))
+    said = f"{tmp_path}: {len(BODY)} bytes are still to come, {len(BODY) - 1} are free there"
+    assert refused(source, tmp_path / "a.bin").startswith(said)
+    assert server.asked == [] and list(tmp_path.iterdir()) == []
+    (tmp_path / f".a.bin.{source.sha256[:16]}.part").write_bytes(BODY[:1])
+    fetch(source, tmp_path / "a.bin")  # there is room for the rest
+    copy = tmp_path / "mirror/127.0.0.1/a"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(BODY)
+    monkeypatch.setenv("EQUIPOISE_MIRROR", str(tmp_path / "mirror"))
+    assert refused(source, tmp_path / "b.bin").startswith(said)
 
 
 def test_full_disk_names_the_path_and_the_bytes(server, tmp_path):

@@ -5,12 +5,22 @@ import random
 import stat
 import struct
 import sys
+import zipfile
 
 import pytest
-from made_archives import need_libarchive, rared, rared5, sevened, zipped
+from made_archives import (
+    need_libarchive,
+    rared,
+    rared5,
+    rared5_tight,
+    rared_tight,
+    sevened,
+    zipped,
+)
 
-from equipoise.data import archives, unpack
+from equipoise.data import archives, room, unpack
 from equipoise.data.ask import WrongError
+from equipoise.errors import UserError
 
 NOISE = {f"c{n}.avi": random.Random(n).randbytes(3_000 + n) for n in range(4)}
 WANTED = {f"Walk/{name}": f"Walk/{name}" for name in ("c1.avi", "c3.avi")}
@@ -43,12 +53,12 @@ def refused(path, folder):
 @kinds
 def test_what_is_listed_is_written(make, tmp_path):
     path = make({f"UCF/Walk/{name}": data for name, data in NOISE.items()})
-    assert unpack.unpack(path, tmp_path / "in", WANTED) == 2
+    assert unpack.unpack(path, tmp_path / "in", WANTED).written == 2
     expected = {f"Walk/{name}": NOISE[name] for name in ("c1.avi", "c3.avi")}
     assert below(tmp_path / "in") == expected
     (tmp_path / "in/Walk/c1.avi").unlink()
     (tmp_path / "in/Walk/c3.avi").write_bytes(b"mine")
-    assert unpack.unpack(path, tmp_path / "in", WANTED) == 1
+    assert unpack.unpack(path, tmp_path / "in", WANTED).written == 1
     assert below(tmp_path / "in") == expected | {"Walk/c3.avi": b"mine"}
 
 
@@ -60,7 +70,7 @@ def test_nothing_is_written_where_an_archive_says(make, tmp_path):
         "Walk/c3.avi": (b"/etc/passwd", stat.S_IFLNK | 0o777),
         "../c3.avi": b"of no listed folder",
     }
-    assert unpack.unpack(make(members), tmp_path / "in", WANTED) == 1
+    assert unpack.unpack(make(members), tmp_path / "in", WANTED).written == 1
     assert below(tmp_path / "in") == {"Walk/c1.avi": b"above"}
     assert not (tmp_path / "Walk").exists()
 
@@ -120,11 +130,41 @@ def test_volumes_are_one_archive(make, tmp_path):
     for number in range(1, 4):
         part = whole[(number - 1) * 5_000 : number * 5_000]
         (tmp_path / f"v.7z.{number:03d}").write_bytes(part)
-    assert unpack.unpack(tmp_path / "v.7z.001", tmp_path / "in", WANTED) == 2
+    assert unpack.unpack(tmp_path / "v.7z.001", tmp_path / "in", WANTED).written == 2
     (tmp_path / "v.7z.003").unlink()
     (tmp_path / "again").mkdir()
     assert "damaged" in refused(tmp_path / "v.7z.001", tmp_path / "again")
     assert below(tmp_path / "again") == {}
+
+
+@pytest.mark.parametrize("tight", [rared_tight, rared5_tight])
+def test_rars_that_are_compressed(tight, tmp_path):
+    need_libarchive()
+    data = NOISE["c1.avi"] + b"a" * 2_000 + bytes([0, 253, 254, 255]) * 9
+    members = {"x/Walk/c0.avi": NOISE["c0.avi"], "x/Walk/c1.avi": data, "x/Walk/c3.avi": b""}
+    path = tight(tmp_path / "a.rar", members)
+    unpack.unpack(path, tmp_path, WANTED)
+    assert below(tmp_path) | {"a.rar": b""} == {
+        "a.rar": b"",
+        "Walk/c1.avi": data,
+        "Walk/c3.avi": b"",
+    }
+    whole = path.read_bytes()
+    (tmp_path / "Walk/c1.avi").unlink()
+    path.write_bytes(whole[:-600] + bytes([whole[-600] ^ 64]) + whole[-599:])
+    assert "damaged" in refused(path, tmp_path)
+    assert not (tmp_path / "Walk/c1.avi").exists()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_zip_of_another_method_is_not_taken_for_a_bad_disk(tmp_path, method):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("Walk/c1.avi", NOISE["c1.avi"])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:70] + bytes([whole[70] ^ 255]) + whole[71:])
+    assert "cut or damaged" in refused(path, tmp_path)
+    assert not (tmp_path / "Walk/c1.avi").exists()
 
 
 def test_a_zip_that_lies_about_a_size(tmp_path):
@@ -158,8 +198,9 @@ def test_without_the_library_it_says_what_to_install(tmp_path, monkeypatch):
 
 def test_room_is_looked_at_before(tmp_path, monkeypatch):
     path = zipped(tmp_path / "a.zip", {"Walk/c1.avi": b"x"})
-    monkeypatch.setattr(unpack.shutil, "disk_usage", lambda _: type("U", (), {"free": 10})())
-    assert "bytes are still to come, 10 are free" in refused(path, tmp_path)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: type("U", (), {"free": 10})())
+    with pytest.raises(UserError, match="about 121 bytes are still to come, 10 are free"):
+        unpack.unpack(path, tmp_path, {"Walk/c1.avi": "Walk/c1.avi"})
 
 
 def test_a_library_that_falls_over_makes_one_line(tmp_path, monkeypatch):

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from made_up_results import Grid
 
-from equipoise import layout
+from equipoise import layout, vouch
+from equipoise.audit.result import audit
+from equipoise.audit.samples import Samples
+from equipoise.data.manifest import Column, Manifest, Row
+from equipoise.modalities.base import Trace
 from equipoise.stages import compare
 from equipoise.stages.job import Job
 
@@ -120,6 +124,23 @@ def test_pictures_and_tables_can_be_heard():
             assert found["scope"] in ("row", "col")
     count = [tag for tag, _ in page.attributes]
     assert count.count("caption") == count.count("table") == 7
+
+
+def test_findings_of_the_audit_stand_in_a_section_and_below_the_results():
+    """58 of 100 test texts stand in train; a word of one class is nobody's mark-up."""
+    sides = ["train"] * 100 + ["test"] * 100
+    labels = ["ab"[n % 2] for n in range(200)]
+    texts = [f"tweet {n % 100 if n < 158 else n}{' <script>' * (n % 2)}" for n in range(200)]
+    rows = [Row(n, f"s{n}", labels[n], sides[n], "", {"text": texts[n]}) for n in range(200)]
+    manifest = Manifest(None, ("text",), {"text": Column("text", True)}, rows)
+    traces = {"text": [Trace(text, words=tuple(text.split())) for text in texts]}
+    found = audit(Samples("keypad", manifest, rows, sides, {}, traces, {"text": "texts"}))
+    vouch.write(layout.audit("keypad")["audit"], found)
+    text, page = report(Grid())
+    assert "Data: 58 of 100 test texts stand in train." in page.text
+    said = "Two sides 58 of 100 test texts stand in train s100 = s0, s101 = s1, s102 = s2, …"
+    assert said in page.text
+    assert "as <script> (50 of 50 b)" in page.text and "<script" not in text
 
 
 def test_one_seed_says_so():

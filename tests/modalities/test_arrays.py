@@ -78,6 +78,19 @@ def test_tables(tmp_path):
         load(bare)
 
 
+def test_decimal_commas(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("\ufefftime;force\r\n0,5;-1,25e1\r\n1;\r\n")
+    assert np.array_equal(load(path), [[0.5, -12.5], [1, np.nan]], equal_nan=True)
+    path.write_text("0,5;1,25\n-2;,5\n")
+    assert np.array_equal(load(path), [[0.5, 1.25], [-2, 0.5]])
+    path.write_text("x;y,z\n1,2\n")  # a comma between names: semicolons are of a name
+    assert np.array_equal(load(path, columns=("x;y", "z")), [[1, 2]])
+    path.write_text("x;y\n1.234,5;1\n")
+    with pytest.raises(MediaError, match="column 'x' is not of numbers"):
+        load(path)
+
+
 def test_broken_files_are_refused_in_one_line(tmp_path):
     for suffix in (".npy", ".npz", ".mat", ".h5", ".parquet"):
         path = tmp_path / f"a{suffix}"

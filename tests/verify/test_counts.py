@@ -108,6 +108,7 @@ def test_a_data_set_is_verified_by_its_name(ave, capsys):
     Path("params.yaml").write_text(json.dumps(tree))
     layout.raw("ave")["checksums"].write_text(f"{64 * '0'}  media/x.mp4\n")
     vouch.write(layout.features("ave")["record"], ave, layout.features("ave")["rejects"])
+    Path("ave").mkdir()  # the folder that a user calls as the data set
     assert cli.main(["verify", "ave"]) == 1
     said = capsys.readouterr().out
     assert "data/raw/ave/media/x.mp4: missing" in said and said.endswith(

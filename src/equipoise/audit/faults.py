@@ -34,12 +34,12 @@ def cut(samples: Samples) -> list[dict[str, Any]]:
         if fact["clips"]
     ] + [
         {
-            **{"modality": name, "how": part.partition(" in ")[0], "by": part.partition(" in ")[2]},
+            **{"modality": name, "how": how, "by": when},
             **{"samples": len(samples.rows), "of": len(samples.rows), "share": 1.0},
             **{"mean": mean, "most": most, "ids": []},
         }
         for name, parts in samples.left_out.items()
-        for part, (mean, most) in parts.items()
+        for (how, when), (mean, most) in parts.items()
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from equipoise.audit import near
 from equipoise.data.manifest import Manifest, Row
 from equipoise.modalities.base import Trace
+from equipoise.registry import LeftOut
 
 #: Names of at most so many samples are listed with a finding; its counts are of all.
 LISTED = 1000
@@ -36,7 +37,7 @@ class Samples:
     """Modality to what its samples are called."""
     cuts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """``<modality>.<fact>`` to ``clips``, ``mean``, ``most`` and ``rows``: what is cut off."""
-    left_out: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     """Modality to what the augmentation leaves out of every sample, to its shares."""
     rejects: Mapping[str, str] = field(default_factory=dict)
     """Sample that cannot be read, to the reason."""

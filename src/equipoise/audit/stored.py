@@ -91,7 +91,7 @@ def _cuts(extracted: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _left_out(
     tables: Mapping[str, Mapping[str, Any]], augment: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, tuple[float, float]]]:
+) -> dict[str, registry.LeftOut]:
     """Return what no encoder is given of any sample, by modality; empty: nothing."""
     found = {}
     for name, table in tables.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -51,7 +52,8 @@ def _class_words(samples: Samples, said: Sequence[frozenset[str]]) -> dict[str, 
 
 
 def _words(label: str) -> set[str]:
-    parts = set(re.findall(r"[^\W_]+", label.casefold()))
+    plain = unicodedata.normalize("NFC", label).casefold()  # as texts are compared
+    parts = set(re.findall(r"[^\W_]+", plain))
     return parts if any(len(part) > 2 and not part.isdecimal() for part in parts) else set()
 
 

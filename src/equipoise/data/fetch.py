@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from equipoise import files
 from equipoise.console import Progress, log, progress
-from equipoise.data import drive
+from equipoise.data import drive, room
 from equipoise.data.ask import TIMEOUT, TRIES, WrongError, start_of
 from equipoise.data.repository import clone
 from equipoise.data.sources import FileSource, RepositorySource, Source
@@ -44,7 +44,7 @@ def fetch(source: Source, destination: Path) -> None:
 
     Raises:
         UserError: No source gave the right content (each is named with what was wrong), the disk
-            is full, or ``EQUIPOISE_MIRROR`` is not a folder.
+            has no room for it, or ``EQUIPOISE_MIRROR`` is not a folder.
     """
     destination = Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +126,7 @@ def _copy(original: Path, part: Path, source: FileSource) -> None:
     """Copy from the mirror, and check the copy."""
     if not original.is_file() or not os.access(original, os.R_OK):
         raise WrongError("not a readable file")
+    room.expect(part.parent, original.stat().st_size)
     shutil.copyfile(original, part)
     if fault := _fault(part, source):
         part.unlink()
@@ -151,6 +152,7 @@ def _sized(url: str, source: FileSource) -> FileSource:
 
 def _download(url: str, part: Path, source: FileSource) -> None:
     """Bring ``part`` to completion from one URL: continue, and start again if that was no good."""
+    room.expect(part.parent, source.size - (part.stat().st_size if part.exists() else 0))
     with progress(source.size, part.name[1:].rsplit(".", 2)[0]) as bar:
         bar.advance(part.stat().st_size if part.exists() else 0)
         for _ in range(TRIES):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from equipoise.console import log
+from equipoise.data import room
 from equipoise.data.fetch import fetch
 from equipoise.data.sources import FileSource
 from equipoise.errors import UserError
@@ -50,9 +50,7 @@ def fetch_all(sources: Sequence[tuple[FileSource, Path]], folder: Path) -> None:
         UserError: A file cannot be fetched, or the disk has no room for all.
     """
     needed = sum(source.size for source, path in sources if not path.is_file())
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise UserError(f"{folder}: {needed} bytes are still to come, {free} are free there")
+    room.expect(folder, needed)
     log.info("%d files, %d bytes still to come", len(sources), needed)
     for source, path in sources:
         fetch(source, path)

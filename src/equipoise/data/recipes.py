@@ -6,7 +6,7 @@ import json
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from equipoise.data.on_disk import audited, on_disk
 from equipoise.data.sources import FileSource, sources
@@ -30,6 +30,9 @@ many may be absent; then `data/raw/<name>/coverage.json` says which. Pointers of
 
 With `download.unpack`, listed files are taken out of the owners' archives in that folder: zip; rar
 and 7z with `pip install 'equipoise[archives]'` and the system's libarchive (Debian: libarchive13).
+Rar files of version 2.9 to 5 are read, compressed or not; solid ones before version 5, older ones,
+volumes and passwords are refused in one line, and unrar by hand is the way. What an archive holds
+is noted in `archives/` there: it is read, or fetched, again only for a file that it has.
 An archive on Google Drive is fetched first: the page that wants a confirmation for a large file is
 answered, a cut connection goes on where it broke, and pages that stand for a used-up quota, a
 private or a missing file are refused in one line. All this is written to what users of curl and
@@ -56,7 +59,8 @@ class Recipe(Section):
     """One data set; the fields are explained in recipes.toml."""
 
     summary: str
-    access: str
+    access: Literal["open", "form", "manual"]
+    getting: str
     size: str
     licence: str
     lists: dict[str, str]
@@ -104,7 +108,8 @@ def markdown() -> str:
         lists = "".join(f"| `{key}` | {what} |\n" for key, what in recipe.lists.items())
         parts.append(
             f"## {name}\n\n{recipe.summary[0].upper()}{recipe.summary[1:]}. "
-            f"Access: {recipe.access}. Size: {recipe.size}. Licence: {recipe.licence}.\n\n"
+            f"Access: {recipe.access} ({recipe.getting}). Size: {recipe.size}. "
+            f"Licence: {recipe.licence}.\n\n"
             f"| list | train / val / test |\n|---|---|\n{lists}\n"
             f"- Media: {recipe.media}.\n- To know: {recipe.known}.\n"
             f"- Run here: {recipe.ran}.\n- Not run here: {recipe.not_ran}.\n\n{_presets(name)}"
@@ -178,8 +183,9 @@ def shown(as_json: bool, as_markdown: bool) -> str:
     if as_json:
         return json.dumps(describe(), indent=2, ensure_ascii=False) + "\n"
     return "".join(
-        f"{name}: {recipe.summary}\n    access: {recipe.access}; size: {recipe.size}; "
-        f"licence: {recipe.licence}\n    on disk: {_here(name)}\n{_audited(name)}"
+        f"{name}: {recipe.summary}\n    access: {recipe.access} ({recipe.getting}); "
+        f"size: {recipe.size}; licence: {recipe.licence}\n"
+        f"    on disk: {_here(name)}\n{_audited(name)}"
         f"    presets: {', '.join(presets.presets()[name])}\n"
         + "".join(f"    {key}: {what}\n" for key, what in recipe.lists.items())
         for name, recipe in recipes().items()

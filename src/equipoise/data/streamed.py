@@ -7,13 +7,12 @@ read a second time only for a clip that is no longer there.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from equipoise.console import log, progress
-from equipoise.data import archives, sources
+from equipoise.data import archives, room, sources
 from equipoise.data.ask import WrongError
 from equipoise.errors import UserError
 
@@ -47,13 +46,8 @@ class Clips:
         Raises:
             UserError: How much is needed and how much is free.
         """
-        needed = mean_bytes * (len(self.wanted) - len(self.there))
-        free = shutil.disk_usage(self.root).free
-        if needed > free:
-            raise UserError(
-                f"{self.root}: about {needed} bytes are still to come, {free} are free there; "
-                "name another folder with download.media, or make room"
-            )
+        missing = len(self.wanted) - len(self.there)
+        room.expect(self.root, mean_bytes * missing, about=True)
 
     def pick(self, part: str) -> archives.Pick:
         """Return what is wanted of the archives of one part."""

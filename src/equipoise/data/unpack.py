@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import logging
-import shutil
+import lzma
 import stat
 import zipfile
 import zlib
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from equipoise import files
-from equipoise.data import archives
+from equipoise.data import archives, room
 from equipoise.data.ask import WrongError
 
 KINDS = {
@@ -54,7 +54,16 @@ class Member(NamedTuple):
     """Of the content, where nobody else compares it."""
 
 
-def unpack(path: Path, folder: Path, wanted: Mapping[str, str]) -> int:
+class Taken(NamedTuple):
+    """What came out of an archive."""
+
+    written: int
+    """Files that were written."""
+    names: list[str]
+    """Of all files that are in it, written or not."""
+
+
+def unpack(path: Path, folder: Path, wanted: Mapping[str, str]) -> Taken:
     """Take files out of an archive; those that are in ``folder`` are kept as they are.
 
     Args:
@@ -64,12 +73,12 @@ def unpack(path: Path, folder: Path, wanted: Mapping[str, str]) -> int:
             ends have the same number of parts.
 
     Returns:
-        How many files were written.
+        How many files were written, and the names of all that the archive has.
 
     Raises:
         WrongError: It is no such archive, damaged or cut, has a password, exceeds a limit, or the
             library for it is not there.
-        StorageError: The disk is full.
+        UserError: The disk has no room for them, or is full all the same.
     """
     with path.open("rb") as file:
         first = file.read(16)
@@ -77,21 +86,20 @@ def unpack(path: Path, folder: Path, wanted: Mapping[str, str]) -> int:
     if not kind:
         page = first.lstrip()[:1] == b"<"
         raise WrongError("a web page" if page else "no zip, rar or 7z archive")
-    volumes = _volumes(path)
+    parts = volumes(path)
     missing = sum(not (folder / target).is_file() for target in wanted.values())
-    needed = sum(v.stat().st_size for v in volumes) * missing // max(len(wanted), 1)
-    if needed > (free := shutil.disk_usage(folder).free):
-        raise WrongError(f"about {needed} bytes are still to come, {free} are free in {folder}")
+    needed = sum(v.stat().st_size for v in parts) * missing // max(len(wanted), 1)
+    room.expect(folder, needed, about=True)
     if kind == "zip":
         return _zip(path, folder, wanted)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
         try:
-            return child.submit(_libarchive, kind, volumes, folder, dict(wanted)).result()
+            return child.submit(_libarchive, kind, parts, folder, dict(wanted)).result()
         except BrokenProcessPool:
             raise WrongError("libarchive fell over it; unpack it by hand") from None
 
 
-def _volumes(path: Path) -> list[Path]:
+def volumes(path: Path) -> list[Path]:
     """Return all volumes of ``NAME.001``, in order; of another archive itself."""
     if path.suffix != ".001":
         return [path]
@@ -101,7 +109,7 @@ def _volumes(path: Path) -> list[Path]:
     return found
 
 
-def _zip(path: Path, folder: Path, wanted: Mapping[str, str]) -> int:
+def _zip(path: Path, folder: Path, wanted: Mapping[str, str]) -> Taken:
     try:
         with zipfile.ZipFile(path) as archive:
             return write(_zip_members(archive), folder, wanted)
@@ -120,10 +128,19 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
 
 def _zip_content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
     with archive.open(info) as file:
-        yield from iter(lambda: file.read(_BLOCK), b"")
+        while block := _block(file):
+            yield block
 
 
-def _libarchive(kind: str, volumes: list[Path], folder: Path, wanted: Mapping[str, str]) -> int:
+def _block(file: IO[bytes]) -> bytes:
+    """Return the next bytes; what cannot be unpacked is the archive's fault, not the disk's."""
+    try:
+        return file.read(_BLOCK)
+    except (lzma.LZMAError, OSError) as error:
+        raise WrongError(f"cut or damaged ({error})") from None
+
+
+def _libarchive(kind: str, parts: list[Path], folder: Path, wanted: Mapping[str, str]) -> Taken:
     try:
         import libarchive
         import rarfile
@@ -131,12 +148,14 @@ def _libarchive(kind: str, volumes: list[Path], folder: Path, wanted: Mapping[st
         raise WrongError(WITHOUT.format(kind)) from None
     logging.getLogger("libarchive").setLevel(logging.CRITICAL)  # what it warns of is refused here
     try:
-        crcs = _crcs(volumes[0]) if kind.startswith("rar") else {}
-        with _Joined(volumes) as stream, libarchive.stream_reader(stream, kind) as opened:
+        crcs = _crcs(parts[0]) if kind.startswith("rar") else {}
+        with _Joined(parts) as stream, libarchive.stream_reader(stream, kind) as opened:
             return write(_entries(opened, crcs), folder, wanted)
     except (libarchive.ArchiveError, rarfile.Error) as error:
         said = " ".join(str(getattr(error, "msg", error)).split())
-        raise WrongError(f"cut, damaged, or not readable by libarchive ({said})") from None
+        raise WrongError(
+            f"cut, damaged, or not readable by libarchive ({said}); unpack it by hand"
+        ) from None
 
 
 def _crcs(path: Path) -> dict[str, int | None]:
@@ -155,22 +174,25 @@ def _entries(opened: Any, crcs: Mapping[str, int | None]) -> Iterator[Member]:
         yield Member(name, size, blocks, crcs.get(name))
 
 
-def write(members: Iterable[Member], folder: Path, wanted: Mapping[str, str]) -> int:
-    """Write what is wanted; return how many files that were.
+def write(members: Iterable[Member], folder: Path, wanted: Mapping[str, str]) -> Taken:
+    """Write what is wanted, and note what is there.
 
     Raises:
         WrongError: A limit is exceeded, or a file is not as long as the archive says.
     """
-    depth = next(iter(wanted)).count("/") + 1
     total = count = 0
+    names = []
     for number, (name, size, content, crc) in enumerate(members, 1):
         if number > archives.MEMBERS:
             raise WrongError(f"more than {archives.MEMBERS} members")
         total += size
         if total > archives.UNPACKED:
             raise WrongError(f"more than {archives.UNPACKED} bytes unpacked")
-        target = wanted.get("/".join(name.replace("\\", "/").split("/")[-depth:]), "")
-        if not target or content is None or (folder / target).exists():
+        if content is None:
+            continue
+        names.append(name)
+        target = wanted.get(end_of(name, wanted), "")
+        if not target or (folder / target).exists():
             continue
         if size > archives.LARGEST:
             raise WrongError(f"{target}: {size} bytes, more than {archives.LARGEST}")
@@ -179,7 +201,13 @@ def write(members: Iterable[Member], folder: Path, wanted: Mapping[str, str]) ->
             if crc is not None and found != crc:
                 raise WrongError(f"{target}: damaged: its checksum is wrong")
         count += 1
-    return count
+    return Taken(count, names)
+
+
+def end_of(name: str, wanted: Mapping[str, str]) -> str:
+    """Return as many last parts of a member's name as the names that are wanted have."""
+    depth = next(iter(wanted)).count("/") + 1
+    return "/".join(name.replace("\\", "/").split("/")[-depth:])
 
 
 def _copy(content: Iterable[bytes], file: IO[bytes], size: int, target: str) -> int:

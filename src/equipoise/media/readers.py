@@ -71,7 +71,7 @@ class PictureReader:
         time = frame.pts
         if time is None:
             time = self.origin + (times[-1] + (self._last or 1) if times else 0)
-        times.append(max(time - self.origin, times[-1] if times else time - self.origin))
+        times.append(time - self.origin)
         self._last = frame.duration
         if frame.is_corrupt:
             self.track.spoil(time - self.origin, frame.duration)
@@ -87,6 +87,9 @@ class PictureReader:
     def end(self) -> None:
         """See :class:`Reader`."""
         times = self._shown.times
+        # Decoders give frames in the order in which they are shown; packed B-frames (DivX in AVI)
+        # and the frames before them have each other's times.
+        times.sort()
         if times:
             self._shown.end = times[-1] + (self._last or usual_step(times))
             self.track.decoded = float((self._shown.end - times[0]) * self.track.unit)

@@ -129,10 +129,18 @@ def _table(path: Path, columns: tuple[str, ...]) -> NDArray[Any]:
 
 
 def _text_table(path: Path) -> tuple[list[str], dict[str, NDArray[Any]]]:
-    """Read a table; the first row is its header, unless of numbers; an empty cell is NaN."""
-    mark = "\t" if path.suffix.lower() == ".tsv" else ","
+    """Read a table; the first row is its header, unless of numbers; an empty cell is NaN.
+
+    A .csv with semicolons is split at them, and its decimal sign is the comma, as spreadsheets
+    write it where a comma stands in numbers.
+    """
     with path.open(newline="", encoding="utf-8-sig") as file:
+        semicolons = path.suffix.lower() == ".csv" and _semicolons(file.readline())
+        file.seek(0)
+        mark = ";" if semicolons else "\t" if path.suffix.lower() == ".tsv" else ","
         rows = [row for row in csv.reader(file, delimiter=mark) if row]
+    if semicolons:
+        rows = [[_with_point(cell) for cell in row] for row in rows]
     if not rows:
         raise ValueError("it is empty")
     header = [cell.strip() for cell in rows[0]]
@@ -144,6 +152,19 @@ def _text_table(path: Path) -> tuple[list[str], dict[str, NDArray[Any]]]:
         if len(row) != len(header):
             raise ValueError(f"row {number} has {len(row)} cells, the first one {len(header)}")
     return header, {name: _column([row[i] for row in rows]) for i, name in enumerate(header)}
+
+
+def _semicolons(first: str) -> bool:
+    """Say by the first row whether semicolons stand between cells: commas are in numbers alone."""
+    cells = first.strip().split(";")
+    numbers = all(_number(_with_point(cell)) is not None for cell in cells)
+    return len(cells) > 1 and ("," not in first or numbers)
+
+
+def _with_point(cell: str) -> str:
+    """Return a number with a decimal comma as one with a point, anything else as it is."""
+    pointed = cell.replace(",", ".", 1)
+    return cell if _number(pointed) is None else pointed
 
 
 def _column(cells: list[str]) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from equipoise.registry import LeftOut
 from equipoise.section import Positive, Section
 
 T = TypeVar("T")
@@ -135,7 +136,7 @@ def grey_depth(bits: int, channels: int, span: Any) -> None:
         raise ValueError("range: [low, high] of 16-bit values, 0 <= low < high <= 65535")
 
 
-def views_left_out(size: tuple[int, int], augment: Views) -> dict[str, tuple[float, float]]:
+def views_left_out(size: tuple[int, int], augment: Views) -> LeftOut:
     """Return the share of a stored picture's area that ``crop`` leaves out; empty: nothing.
 
     In training, with ``scale``, the average of the areas that are asked for: those that do not fit
@@ -146,12 +147,12 @@ def views_left_out(size: tuple[int, int], augment: Views) -> dict[str, tuple[flo
     fixed = 1 - min(math.prod(augment.crop.size) / math.prod(size), 1.0)
     low, high = augment.crop.scale or (1 - fixed, 1 - fixed)
     whole = augment.crop.evaluate == "whole"
-    found = {"area in training": (1 - (low + high) / 2, 1 - low)}
-    found["area in evaluation"] = (0.0, 0.0) if whole else (fixed, fixed)
-    return {name: shares for name, shares in found.items() if shares[1] > 0}
+    found = {("area", "training"): (1 - (low + high) / 2, 1 - low)}
+    found["area", "evaluation"] = (0.0, 0.0) if whole else (fixed, fixed)
+    return {part: shares for part, shares in found.items() if shares[1] > 0}
 
 
-def clip_left_out(settings: Any, augment: Any) -> dict[str, tuple[float, float]]:
+def clip_left_out(settings: Any, augment: Any) -> LeftOut:
     """Return the same of stored frames or flow: in area, and in time."""
     return {
         **views_left_out(settings.size, augment),
@@ -159,9 +160,9 @@ def clip_left_out(settings: Any, augment: Any) -> dict[str, tuple[float, float]]
     }
 
 
-def time_left_out(window: float | None, stored: float) -> dict[str, tuple[float, float]]:
+def time_left_out(window: float | None, stored: float) -> LeftOut:
     """Return the share of a stored sample's time that ``window`` leaves out; empty: nothing."""
     if window is None or window >= stored:
         return {}
     share = 1 - window / stored
-    return {f"time in {when}": (share, share) for when in ("training", "evaluation")}
+    return {("time", when): (share, share) for when in ("training", "evaluation")}

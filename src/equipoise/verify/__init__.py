@@ -80,7 +80,7 @@ def _named(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     found: list[Path] = []
     problems: list[str] = []
     for path in paths:
-        if path.exists() or str(path) not in datasets:
+        if str(path) not in datasets:  # a folder of that name is a user's, which no record has
             found.append(path)
             continue
         problems += counts.problems(str(path), datasets[str(path)].download)

@@ -11,7 +11,7 @@ import miniature
 import pytest
 from misbehaving_server import Server, content, in_turn, ranged
 
-from equipoise.data import body, kinetics, sources, streamed
+from equipoise.data import body, kinetics, room, sources
 from equipoise.data.datasets import kinetics_sounds
 from equipoise.data.sources import StreamSource
 from equipoise.errors import UserError
@@ -220,7 +220,7 @@ def test_a_server_out_of_reach_ends_it(cvdf, tmp_path):
 
 def test_room_is_looked_at_before(cvdf, tmp_path, monkeypatch):
     free = SimpleNamespace(free=16 * kinetics.MEAN_BYTES - 1)
-    monkeypatch.setattr(streamed.shutil, "disk_usage", lambda path: free)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda path: free)
     with pytest.raises(UserError, match="about 24000000 bytes are still to come, 23999999"):
         kinetics_sounds.download(tmp_path, kinetics_sounds.Settings(**STREAMED["download"]))
     assert cvdf.asked == []

@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
+from types import SimpleNamespace
 
 import miniature
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from equipoise.data import published
+from equipoise.data import published, room
 from equipoise.data.datasets import mmsd, mmsd2
 from equipoise.errors import UserError
 
@@ -133,6 +134,33 @@ def test_parquet_without_pictures_is_named(project, tmp_path):
     path.parent.mkdir()
     pq.write_table(pa.table({"text": ["a"]}), path)
     with pytest.raises(UserError, match=r"wrong\.parquet: no parquet file with columns id and ima"):
+        mmsd2.download(tmp_path / "out", mmsd2.Settings(media=str(project / "hub")))
+
+
+@pytest.mark.parametrize("image", ["https://example.org/1.jpg", 7, {"bytes": "text"}])
+def test_parquet_with_something_else_for_pictures_is_one_line(project, tmp_path, image):
+    (project / "hub").mkdir()
+    pq.write_table(pa.table({"id": ["1"], "image": [image]}), project / "hub/a.parquet")
+    with pytest.raises(UserError, match=r"a\.parquet: .* \(image of '1' is not of bytes\)"):
+        mmsd2.download(tmp_path / "out", mmsd2.Settings(media=str(project / "hub")))
+
+
+def test_damaged_parquet_is_one_line(project, tmp_path):
+    path = project / "hub/a.parquet"
+    write_parquet(path, project, list(texts("train")))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:20] + bytes(30) + whole[50:])
+    with pytest.raises(UserError, match=r"a\.parquet: no parquet file") as caught:
+        mmsd2.download(tmp_path / "out", mmsd2.Settings(media=str(project / "hub")))
+    assert "\n" not in str(caught.value)
+
+
+def test_room_for_the_pictures_is_looked_at_before(project, tmp_path, monkeypatch):
+    keys = [key for split in ("train", "val", "test") for key in texts(split)]
+    write_parquet(project / "hub/a.parquet", project, keys)
+    held = (project / "hub/a.parquet").stat().st_size
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=held - 1))
+    with pytest.raises(UserError, match=f"out: about {held} bytes are still to come"):
         mmsd2.download(tmp_path / "out", mmsd2.Settings(media=str(project / "hub")))
 
 

@@ -82,7 +82,11 @@ def test_quotes_and_other_line_ends_are_text():
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """Three pictures a class and side; the list has two targets of one picture."""
+    return published_as("twitter15", "twitter2015_images", tmp_path, monkeypatch)
+
+
+def published_as(dataset, folder, tmp_path, monkeypatch):
+    """Two pictures a class and side; the list has two targets of one picture."""
     monkeypatch.chdir(tmp_path)
     lists = miniature.Lists(tmp_path / "mirror", monkeypatch)
     number = 0
@@ -91,15 +95,20 @@ def project(tmp_path, monkeypatch):
         for label in (0, 1, 2, 0, 1, 2):
             number += 1
             text += line(number, label, f"{number}.jpg", f"tweet {number} on $T$")
-            miniature.picture(tmp_path / f"twitter2015_images/{number}.jpg", number)
-        lists.put(f"twitter15-{name}", text + line(99, 0, f"{number}.jpg", "again $T$"))
+            miniature.picture(tmp_path / f"{folder}/{number}.jpg", number)
+        lists.put(f"{dataset}-{name}", text + line(99, 0, f"{number}.jpg", "again $T$"))
     return tmp_path
 
 
-def test_a_miniature_through_the_stages(project):
-    sides = miniature.one_epoch("twitter15", {**ENTRY, "download": {"media": "twitter2015_images"}})
+@pytest.mark.parametrize(
+    ("dataset", "folder"),
+    [("twitter15", "twitter2015_images"), ("twitter17", "twitter2017_images")],
+)
+def test_a_miniature_through_the_stages(dataset, folder, tmp_path, monkeypatch):
+    published_as(dataset, folder, tmp_path, monkeypatch)
+    sides = miniature.one_epoch(dataset, {**ENTRY, "download": {"media": folder}})
     assert Counter(sides.values()) == {"train": 7, "val": 7, "test": 7}
-    row = miniature.table("twitter15")[0]
+    row = miniature.table(dataset)[0]
     assert row["image"] == "media/1.jpg" and row["template"] == "tweet 1 on $T$"
 
 

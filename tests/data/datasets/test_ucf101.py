@@ -1,13 +1,18 @@
 """ucf101: the real lists by their counts, a miniature through the stages."""
 
+import subprocess
 from collections import Counter
 
 import miniature
+import numpy as np
 import pytest
 from made_archives import need_libarchive, rared
 
 from equipoise.data.datasets import ucf101
 from equipoise.errors import UserError
+from equipoise.media.ffmpeg import binary
+from equipoise.modalities.base import reader
+from equipoise.modalities.sample import read_sample
 
 #: Clips of train and test of each split, and the groups of test.
 SPLITS = {
@@ -60,9 +65,25 @@ def test_a_bad_line_is_named(line):
 
 
 def film(path, number):
-    """As published: MPEG-4 with B-frames in AVI; every other one has MP3."""
+    """As published: MPEG-4 with packed B-frames in AVI; every other one has MP3."""
     sound = ("-f", "lavfi", "-i", "sine=f=500:r=44100:d=0.5", "-c:a", "libmp3lame")
     miniature.moving(path, number, *(sound if number % 2 else ()))
+    miniature.pack(path)
+
+
+@pytest.mark.parametrize("pick", [{"first": 12}, {"every": 0.04, "count": 12}, {"even": 12}])
+@pytest.mark.parametrize("sound", [(), ("-f", "lavfi", "-i", "sine=f=500:d=0.5")])
+def test_packed_b_frames_are_read_as_plain_ones(tmp_path, sound, pick):
+    path = tmp_path / "a.avi"
+    miniature.moving(path, 5, *sound)
+    own = reader("m", "frames", {"pick": pick, "size": 64, "channels": 3})
+    plain = read_sample({"m": own}, {"m": path})["m"].array
+    miniature.pack(path)
+    said = subprocess.run([binary(), "-v", "verbose", "-i", path, "-f", "null", "-"],
+                          capture_output=True, check=True)  # fmt: skip
+    assert b"packed B-frames" in said.stderr
+    assert np.array_equal(read_sample({"m": own}, {"m": path})["m"].array, plain)
+    assert len(np.unique(plain.reshape(12, -1), axis=0)) >= 11
 
 
 @pytest.fixture

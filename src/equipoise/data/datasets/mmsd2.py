@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise import files
-from equipoise.data import owners, published
+from equipoise.data import owners, published, room
 from equipoise.data.datasets.mmsd import ARCHIVES, IMAGES, LABELS
 from equipoise.data.owners import Packed
 from equipoise.data.published import Item
@@ -43,7 +43,11 @@ def download(destination: Path, settings: Settings) -> None:
         published.take(destination, items, settings, f"{IMAGES}, {HUB}")
         return
     media = destination / "media"
-    unpack(tables, media, {item.media["image"] for item in items})
+    wanted = {item.media["image"] for item in items}
+    missing = [name for name in wanted if not (media / name).exists()]
+    held = sum(table.stat().st_size for table in tables)
+    room.expect(destination, held * len(missing) // len(wanted), about=True)
+    unpack(tables, media, wanted)
     kept = [item for item in items if (media / item.media["image"]).is_file()]
     published.report(destination, items, kept, settings, f"in the parquet files of {folder}")
     published.refuse(media, kept)
@@ -100,6 +104,9 @@ def _pictures(path: Path) -> Iterator[tuple[str, bytes | None]]:
             for row in batch.to_pylist():
                 image: Any = row["image"]
                 content = image.get("bytes") if isinstance(image, dict) else image
+                if not isinstance(content, bytes | None):
+                    raise ValueError(f"image of {row[key]!r} is not of bytes")
                 yield f"{row[key]}.jpg", content
-    except (pa.ArrowInvalid, StopIteration, OSError) as error:
-        raise UserError(f"{path}: no parquet file with columns id and image ({error})") from None
+    except (pa.ArrowException, StopIteration, OSError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(f"{path}: no parquet file with columns id and image ({said})") from None

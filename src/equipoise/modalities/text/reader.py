@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -77,8 +78,11 @@ class TextReader(Reader[Settings]):
         return Shown(text=self.tokens.decode(stored[0][stored[1] == 1].tolist()))
 
     def trace(self, stored: NDArray[Any], source: Path | str) -> Trace:
-        """Compare the whole text: no case, and one blank for every gap between words."""
-        text = self._text(source).casefold()
+        """Compare the whole text: no case, one blank for every gap, one way to write a letter.
+
+        (Unicode's NFC: an accent of its own is that of its letter.)
+        """
+        text = unicodedata.normalize("NFC", self._text(source)).casefold()
         same = " ".join(text.split())
         return Trace(same, empty="" if same else "empty", words=tuple(words(text)))
 
