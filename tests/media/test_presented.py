@@ -51,6 +51,20 @@ def test_what_is_no_picture_and_no_sound_does_not_lengthen(whole, tmp_path, monk
     assert found == pytest.approx({"v": 3.0, "a": 3.0}, abs=0.05)
 
 
+def test_an_empty_packet_repeats_the_frame_before_it(tmp_path):
+    """What Theora writes of frames in which nothing moves: 75 packets, most of them empty."""
+    path = tmp_path / "still.ogv"
+    moves = "color=black:s=64x48:r=25:d=3,drawbox=t=fill:c=white:enable='between(n,40,41)'"
+    end = "drawbox=t=fill:c=gray:enable='gte(n,74)'"
+    codecs = ["-c:v", "libtheora", "-q:v", "8", "-c:a", "libvorbis"]
+    ffmpeg("-f", "lavfi", "-i", f"{moves},{end}", *MOVING[4:], *codecs, str(path))
+    found = decode(path, {**BOTH, "v": Pictures(Pick("every", 75, 0.04), 8, 8, channels=1)})["v"]
+    assert found.frames < 20
+    assert found.seconds == pytest.approx(3.0)
+    white = found.array.reshape(75, -1).mean(1) > 200
+    assert list(np.flatnonzero(white)) == [40, 41]
+
+
 def test_a_picture_that_comes_late_in_avi(tmp_path):
     path = tmp_path / "late.avi"
     sound = ["-f", "lavfi", "-i", "sine=d=9"]
@@ -174,6 +188,16 @@ def test_other_headers_of_unknown_length(tmp_path, more):
         ]
         out.write(subprocess.run(command, capture_output=True, check=True).stdout)
     assert len(decode(path, {"a": BOTH["a"]})["a"].array) == 32000
+
+
+@pytest.mark.parametrize("kind", ["aiff", "w64"])
+def test_headers_that_need_a_length_are_refused_for_its_lack(tmp_path, kind):
+    path = tmp_path / f"x.{kind}"
+    command = [binary(), "-v", "quiet", "-f", "lavfi", "-i", "sine=d=2", "-f", kind, "pipe:1"]
+    path.write_bytes(subprocess.run(command, capture_output=True, check=False).stdout)
+    assert path.stat().st_size > 100_000
+    with pytest.raises(MediaError, match="its header tells no length"):
+        decode(path, {"a": BOTH["a"]})
 
 
 def test_caf_of_known_length_that_is_shorter_is_refused(tmp_path):

@@ -96,7 +96,8 @@ def _decode(readers: list[Reader], packets: Iterable[Any]) -> None:
         reader.begin()
     for packet in packets:
         index = packet.stream_index if packet.size else packet.stream.index
-        if index not in by_index:
+        repeated = not packet.size and packet.pts is not None  # without a time: the end
+        if index not in by_index or repeated:
             continue
         reader = by_index[index]
         try:

@@ -211,7 +211,7 @@ def opened(path: Path) -> Iterator[File]:
         try:
             file = File(path, _open(path), log)
         except (av.error.FFmpegError, ValueError) as error:
-            raise MediaError(_reason(error, log)) from None
+            raise MediaError(look.lengthless(path) or _reason(error, log)) from None
         try:
             yield file
         finally:

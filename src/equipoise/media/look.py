@@ -79,6 +79,18 @@ def claimed_size(path: Path, first: bytes) -> int | None:
     return None
 
 
+def lengthless(path: Path) -> str:
+    """Say of a file that could not be opened that its header tells no length; empty if it does.
+
+    AIFF and Sony Wave64 that were written into a pipe: no library reads them.
+    """
+    with path.open("rb") as file:
+        first = file.read(24)
+    aiff = first[:4] == b"FORM" and not any(first[4:8]) and first[8:11] == b"AIF"
+    wave = first[:4] == b"riff" and first[16:24] in (b"\xff" * 8, bytes(8))
+    return "its header tells no length (written into a pipe?); write it as WAV" * (aiff or wave)
+
+
 def _known(size: int, header: int) -> int | None:
     near = any(abs(size - header - unknown) < 65536 for unknown in _UNKNOWN_SIZES[1:])
     return None if near or size <= header else size

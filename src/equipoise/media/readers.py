@@ -88,7 +88,8 @@ class PictureReader:
         """See :class:`Reader`."""
         times = self._shown.times
         if times:
-            self._shown.end = times[-1] + (self._last or usual_step(times))
+            end = times[-1] + (self._last or usual_step(times))
+            self._shown.end = max(end, self.track.held - self.origin)
             self.track.decoded = float((self._shown.end - times[0]) * self.track.unit)
         self._plan = self._chosen(self._shown)
 

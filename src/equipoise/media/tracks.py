@@ -35,6 +35,8 @@ class Track:
     packets: int = 0
     skipped: int = 0
     """Ticks at the start that the file says are not played (the lead-in of a sound encoder)."""
+    held: int = 0
+    """Until when empty packets, which repeat a frame, hold the picture; in ticks of that clock."""
     cut: list[int] = field(default_factory=list)
     """When packets are shown of which the end is missing, in ticks of the file's clock."""
     open_start: bool = False
@@ -75,7 +77,7 @@ class Track:
     @property
     def end(self) -> int:
         """When the last one ends."""
-        return self.times[-1] + self.last if self.times else 0
+        return max(self.times[-1] + self.last, self.held) if self.times else 0
 
     @property
     def expected(self) -> float:
@@ -130,6 +132,8 @@ class _Listed:
     shown: list[tuple[int, int]] = field(default_factory=list)
     """Begin and length of those that are shown, in ticks."""
     hidden: int = 0
+    empty: int = 0
+    held: int = 0
     cut: list[int] = field(default_factory=list)
     skipped: int = 0
     open_start: bool = False
@@ -137,6 +141,10 @@ class _Listed:
     def add(self, packet: Any, time: int) -> None:
         if packet.is_discard:
             self.hidden += 1
+            return
+        if not packet.size:  # "as before": dropped frames in Ogg, MP4 and others
+            self.empty += 1
+            self.held = max(self.held, time + (packet.duration or 0))
             return
         if not self.shown and not self.hidden:
             self.skipped = _skipped(packet)
@@ -173,7 +181,8 @@ def listed(tracks: Iterable[Track], packets: Iterable[Any]) -> float:
 def _fill(track: Track, stream: _Listed) -> None:
     stream.shown.sort()
     track.times = [time for time, _ in stream.shown]
-    track.packets = len(stream.shown) + stream.hidden
+    track.packets = len(stream.shown) + stream.hidden + stream.empty
+    track.held = stream.held
     track.cut, track.skipped, track.open_start = stream.cut, stream.skipped, stream.open_start
     if stream.shown:
         step = usual_step(track.times)
