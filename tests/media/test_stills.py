@@ -73,6 +73,27 @@ def test_orientation(tmp_path, kind, orientation):
     assert near(still(tmp_path / "x", *upright.shape[:2]), upright)
 
 
+def test_remarks_in_a_picture_are_no_part_of_it(tmp_path):
+    """A camera's small picture has an end of its own; and broken EXIF is no broken picture."""
+    picture = Image.fromarray(QUARTERS)
+    picture.resize((15, 10)).save(tmp_path / "small.jpg")
+    tiff = b"Exif\0\0II*\0" + struct.pack("<I", 8)
+    ends = struct.pack("<HI", 0, 14) + struct.pack("<HHHIIHHII", 2, 513, 4, 1, 44, 514, 4, 1, 900)
+    small = tiff + ends + bytes(4) + (tmp_path / "small.jpg").read_bytes()
+    broken = [b"Exif\0\0garbage garbage", tiff + b"\xff\xff\x12\x01", tiff[:-4] + b"\xff" * 4]
+    for exif in (small, *broken):
+        for kind in ("JPEG", "PNG", "WEBP"):
+            picture.save(tmp_path / "x", kind, exif=exif, quality=95)
+            assert near(still(tmp_path / "x"), QUARTERS)
+    picture.save(tmp_path / "x", "JPEG", exif=small, progressive=True, comment=b"\xff\xd9")
+    whole = (tmp_path / "x").read_bytes()
+    (tmp_path / "x").write_bytes(whole + b"\xff\xd8 a film of the phone")
+    assert near(still(tmp_path / "x"), QUARTERS)
+    (tmp_path / "x").write_bytes(whole[:-200] + b"\xff\xd9")
+    with pytest.raises(MediaError, match="damaged"):
+        still(tmp_path / "x")
+
+
 def test_the_first_of_an_animation(tmp_path):
     frames = [Image.new("RGB", (30, 20), colour) for colour in ("red", "blue")]
     for name in ("x.gif", "x.png", "x.webp"):
