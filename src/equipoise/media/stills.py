@@ -153,7 +153,8 @@ def _without_remarks(data: bytes) -> bytes:
     They are walked by their lengths: a small picture among the remarks has an end of its own.
     Remarks (EXIF, profiles, comments) may be broken: the picture is whole all the same.
     """
-    parts, at, begin = [], 2, 0
+    parts: list[bytes] = []
+    at, begin = 2, 0
     while (mark := data.find(b"\xff", at)) >= 0 and mark + 4 <= len(data):
         kind = data[mark + 1]
         if kind == 0xD9:
