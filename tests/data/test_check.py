@@ -247,6 +247,47 @@ def test_the_verb_proposes_settings_from_what_it_measured(folder, capsys, monkey
     assert "nothing was decoded" in capsys.readouterr().out
 
 
+def own(folder, write, suffix, damage):
+    rows = ["sample_id,label,split,group,sensor"]
+    for number in range(12):
+        path = folder / f"{number}.{suffix}"
+        write(path, number)
+        if number == 4:
+            damage(path)
+        rows.append(f"s{number},c{number % 2},,,{path.name}")
+    (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
+    return propose(folder)
+
+
+DAMAGE = {
+    "absent": lambda path: path.unlink(),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-30]),
+    "a web page": lambda path: path.write_bytes(b"<html>\xff</html>"),
+}
+WRITE = {
+    "npy": lambda path, n: np.save(path, np.full((20 + n, 3), n, np.float32)),
+    "txt": lambda path, n: path.write_bytes(b"%d \xc3\xa9" % n + 29 * b"."),
+    "png": lambda path, n: Image.new("L", (32, 24), n).save(path),
+    "wav": lambda path, n: wav(path, tone(n)),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("suffix", WRITE)
+def test_one_damaged_file_hides_neither_its_modality_nor_its_name(tmp_path, suffix, how):
+    proposed = own(tmp_path, WRITE[suffix], suffix, DAMAGE[how])
+    assert set(proposed) == {"sensor"}
+    (problem,) = check(tmp_path, proposed, 2).problems
+    assert problem.row == 6 and f"4.{suffix}" in str(problem)
+
+
+def test_samples_of_no_modality_are_not_the_same(tmp_path):
+    own(tmp_path, lambda path, n: path.write_bytes(b"%d" % n), "xyz", lambda path: None)
+    found = check(tmp_path, {}, 2)
+    assert [str(p) for p in found.problems] == ["no column holds files or texts of a known kind"]
+    assert found.notes == ["column 'sensor' holds files, and no modality reads it"]
+
+
 @pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
 def test_pictures_of_16_bits_that_are_stored_with_8_are_named(tmp_path, suffix):
     rows = ["sample_id,label,split,group,image"]
