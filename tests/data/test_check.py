@@ -174,7 +174,9 @@ def test_a_sample_too_large_for_any_memory(folder):
     assert "billion numbers" in problem.message
 
 
-def test_numbers_whose_product_no_float_holds(folder, tmp_path, monkeypatch, capsys):
+def test_a_length_that_no_sound_has_is_refused_with_the_parameters(
+    folder, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     stream = SOUND | {"seconds": 1e308}
     dataset = {"download": {"folder": str(folder.write())}, "modalities": {"audio": stream}}
@@ -182,10 +184,10 @@ def test_numbers_whose_product_no_float_holds(folder, tmp_path, monkeypatch, cap
     (tmp_path / "params.yaml").write_text(json.dumps(tree | {"seeds": [0]}))
     assert cli.main(["params", "check"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "datasets.mine.modalities.audio: its numbers are too large" in line
+    assert "datasets.mine.modalities.audio.seconds: Input should be less than 2147483648" in line
 
 
-@pytest.mark.parametrize("seconds", [1e6, 1e300])
+@pytest.mark.parametrize("seconds", [1e6, 2e9])
 def test_stage_extract_refuses_it_too(folder, tmp_path, monkeypatch, capsys, seconds):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
