@@ -13,6 +13,7 @@ from typing import Any
 from equipoise.console import progress
 from equipoise.data.manifest import Manifest, Problem, Row
 from equipoise.media import look as first_bytes
+from equipoise.media.damage import Tolerance
 from equipoise.media.errors import MediaError
 from equipoise.media.pool import DecodePool
 from equipoise.modalities.sample import Readers, read_sample
@@ -34,8 +35,8 @@ class Seen:
 class Look:
     """Reads a sample and keeps what is to be known of it; runs in another process."""
 
-    def __init__(self, how: Readers) -> None:
-        self._how = how
+    def __init__(self, how: Readers, tolerance: Tolerance | None = None) -> None:
+        self._how, self._tolerance = how, tolerance
 
     def __call__(self, sources: Mapping[str, Path | str]) -> dict[str, Seen]:
         """Return modality to what was seen.
@@ -43,7 +44,7 @@ class Look:
         Raises:
             MediaError: It cannot be read.
         """
-        readings = read_sample(self._how, sources)
+        readings = read_sample(self._how, sources, self._tolerance)
         return {
             name: Seen(
                 hashlib.blake2b(reading.array.tobytes(), digest_size=16).digest(),
@@ -70,7 +71,7 @@ def glance(manifest: Manifest) -> list[Problem]:
 
 
 def look(
-    manifest: Manifest, how: Readers, threads: int | None
+    manifest: Manifest, how: Readers, threads: int | None, tolerance: Tolerance | None = None
 ) -> tuple[dict[int, dict[str, Seen]], list[Problem]]:
     """Read every sample whose files are there.
 
@@ -83,7 +84,8 @@ def look(
     seen: dict[int, dict[str, Seen]] = {}
     workers = min(threads or os.cpu_count() or 1, max(1, len(rows)))
     with progress(len(rows), "check") as bar, DecodePool(workers) as pool:
-        for row, result in zip(rows, pool.map(Look(how), map(manifest.sources, rows)), strict=True):
+        results = pool.map(Look(how, tolerance), map(manifest.sources, rows))
+        for row, result in zip(rows, results, strict=True):
             bar.advance(note=f"{len(problems)} problem(s)" if problems else "")
             if isinstance(result, MediaError):
                 problems.append(Problem(row.number, f"{_where(manifest, row, result)}: {result}"))
