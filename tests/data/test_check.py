@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+from media_files import ffmpeg
 from PIL import Image
 
 from equipoise import cli
@@ -247,6 +248,14 @@ def test_the_verb_proposes_settings_from_what_it_measured(folder, capsys, monkey
     assert "no problem found; every sample was read" in shown
     assert cli.main(["check", "--quick", str(folder.path)]) == 0
     assert "nothing was decoded" in capsys.readouterr().out
+
+
+def test_a_file_with_several_tracks_is_named(folder):
+    sounds = [*("-i", str(folder.path / "4.wav")), *("-i", str(folder.path / "5.wav"))]
+    ffmpeg(*sounds, "-map", "0", "-map", "1", "-c", "copy", str(folder.path / "4.mka"))
+    folder.rows[4][4] = "4.mka"
+    (note,) = folder.notes()
+    assert "1 of 12 files have several such tracks, first row 6 (2)" in note
 
 
 def own(folder, write, suffix, damage):

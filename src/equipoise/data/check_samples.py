@@ -30,6 +30,8 @@ class Seen:
     flat: bool
     """Every number is the same: silence, a black picture, no token."""
     facts: dict[str, float] = field(default_factory=dict)
+    tracks: int = 1
+    """Of this kind in its file."""
 
 
 class Look:
@@ -50,6 +52,7 @@ class Look:
                 hashlib.blake2b(reading.array.tobytes(), digest_size=16).digest(),
                 bool(reading.array.size and reading.array.min() == reading.array.max()),
                 dict(reading.facts),
+                reading.tracks,
             )
             for name, reading in readings.items()
         }
@@ -129,6 +132,12 @@ def summary(
             notes.append(f"modality {name!r}: {cut} (its settings: {settings})")
         if narrow := narrowed_words([s.facts.get("narrowed", 0.0) for s in samples.values()]):
             notes.append(f"modality {name!r}: {narrow} (its settings: {settings})")
+        if several := [number for number, one in samples.items() if one.tracks > 1]:
+            notes.append(
+                f"modality {name!r}: {len(several)} of {len(samples)} files have several such "
+                f"tracks, first row {several[0]} ({samples[several[0]].tracks}); read is what "
+                "players take: the default one, else the largest, else the first"
+            )
         flat = [number for number, one in samples.items() if one.flat]
         if flat:
             notes.append(

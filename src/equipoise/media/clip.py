@@ -73,7 +73,7 @@ def _tracks(file: File, wants: Mapping[str, Pictures | Sound]) -> dict[Kind, Tra
                 raise
             continue
         if stream is not None:
-            tracks[kind] = Track(stream, kind, stream.index)
+            tracks[kind] = Track(stream, kind, stream.index, len(file.streams(kind)))
         elif names:
             raise MissingStreamError(names[0])
     return tracks

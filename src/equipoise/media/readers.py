@@ -111,6 +111,7 @@ class PictureReader:
                 frames,
                 self._narrowed[name],
                 self._cropped[name],
+                self.track.among,
             )
             for name, numbers in self._plan.items()
         }
@@ -169,4 +170,7 @@ class SoundReader:
 
     def found(self) -> dict[str, Found]:
         """See :class:`Reader`."""
-        return {name: Found(keeper.sound(), keeper.end) for name, keeper in self._keepers.items()}
+        return {
+            name: Found(keeper.sound(), keeper.end, tracks=self.track.among)
+            for name, keeper in self._keepers.items()
+        }

@@ -26,6 +26,8 @@ class Track:
     stream: Any
     kind: Kind
     index: int
+    among: int = 1
+    """How many streams of its kind the file has."""
     times: list[int] = field(default_factory=list)
     """When each packet that is shown begins, in ticks of the file's clock, ascending."""
     last: int = 0

@@ -134,7 +134,10 @@ def _source(
     found = decode_media(Path(source), media, tolerance) if media else {}
     readings = {}
     for name, reader in readers.items():
-        reading = reader.take(found[name]) if name in found else reader.read(source)
+        if name in found:
+            reading = replace(reader.take(found[name]), tracks=found[name].tracks)
+        else:
+            reading = reader.read(source)
         readings[name] = _checked(name, reader, reading)
     return readings
 
