@@ -110,7 +110,7 @@ def test_a_recording_switched_on_between_two_key_frames(whole, tmp_path):
     wants = {"v": BOTH["v"]}
     with pytest.raises(MediaError, match=r"damaged picture|truncated picture"):
         decode(path, wants)
-    assert seconds(path, wants, tolerance=Tolerance(2.0, broken=2.0))["v"] > 1
+    assert seconds(path, wants, tolerance=Tolerance(seconds=2.0, broken=2.0))["v"] > 1
 
 
 def flash_with_header(path, out, longer, filesize=True):
@@ -137,10 +137,10 @@ def test_the_tolerance_is_a_setting(clips, tmp_path):
     flash_with_header(clips / "plain.flv", path, 0.8)
     with pytest.raises(MediaError, match=r"^truncated: 1.25 s of the 2.05 s that its header claim"):
         decode(path, BOTH)
-    assert seconds(path, tolerance=Tolerance(1.0))
-    assert seconds(path, tolerance=Tolerance(0.0, share=0.5))
+    assert seconds(path, tolerance=Tolerance(seconds=1.0))
+    assert seconds(path, tolerance=Tolerance(seconds=0.0, share=0.5))
     with pytest.raises(MediaError, match="truncated"):
-        decode(path, BOTH, Tolerance(0.7, share=0.3))
+        decode(path, BOTH, Tolerance(seconds=0.7, share=0.3))
 
 
 def test_a_broken_frame_is_tolerated_only_when_asked_for(whole, tmp_path):
