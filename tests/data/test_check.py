@@ -283,8 +283,16 @@ WRITE = {
 }
 
 
-@pytest.mark.parametrize("how", DAMAGE)
-@pytest.mark.parametrize("suffix", WRITE)
+PAIRS = [
+    ("npy", "absent"),
+    ("npy", "cut"),
+    ("txt", "a web page"),
+    ("png", "absent"),
+    ("wav", "cut"),
+]
+
+
+@pytest.mark.parametrize(("suffix", "how"), PAIRS)
 def test_one_damaged_file_hides_neither_its_modality_nor_its_name(tmp_path, suffix, how):
     proposed = own(tmp_path, WRITE[suffix], suffix, DAMAGE[how])
     assert set(proposed) == {"sensor"}
