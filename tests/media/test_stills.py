@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from equipoise.media import stills
 from equipoise.media.decode import decode
 from equipoise.media.errors import MediaError
-from equipoise.media.wants import Still
+from equipoise.media.wants import Pick, Pictures, Still
 
 #: Three colours in four quarters, so that no two orientations look alike.
 QUARTERS = np.zeros((40, 60, 3), np.uint8)
@@ -71,6 +71,19 @@ def test_orientation(tmp_path, kind, orientation):
     upright = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "x")).convert("RGB"))
     assert upright.shape[:2] == ((40, 60) if orientation < 5 else (60, 40))
     assert near(still(tmp_path / "x", *upright.shape[:2]), upright)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_picture_read_as_a_clip_stands_upright_too(tmp_path, kind, orientation):
+    """PyAV has no name for EXIF among what stands beside a frame, and refused to look at it."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "x"
+    Image.fromarray(QUARTERS).save(path, kind, exif=exif)
+    sides = (40, 60) if orientation < 5 else (60, 40)
+    found = decode(path, {"v": Pictures(Pick("first", 1), *sides)})["v"].array[0]
+    assert near(found, still(path, *sides))
 
 
 def test_remarks_in_a_picture_are_no_part_of_it(tmp_path):

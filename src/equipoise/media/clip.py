@@ -103,7 +103,7 @@ def _decode(readers: list[Reader], packets: Iterable[Any]) -> None:
         try:
             frames = packet.decode()
         except (av.error.FFmpegError, ValueError) as error:
-            reader.track.lose(packet, reader.origin, str(error.args[1]))
+            reader.track.lose(packet, reader.origin, str(error.args[-1]))
             continue
         for frame in frames:
             reader.take(frame)

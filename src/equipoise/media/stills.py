@@ -209,5 +209,5 @@ def _from_clip(path: Path, wants: Mapping[str, Still]) -> dict[str, Found]:
                         for name, w in wants.items()
                     }
         except (av.error.FFmpegError, ValueError) as error:
-            raise MediaError(f"damaged: {error.args[1]}") from None
+            raise MediaError(f"damaged: {error.args[-1]}") from None
     raise MediaError("no picture in it")
