@@ -73,6 +73,22 @@ def test_orientation(tmp_path, kind, orientation):
     assert near(still(tmp_path / "x", *upright.shape[:2]), upright)
 
 
+def test_animations_as_clips(tmp_path):
+    """The libraries have no decoder of animated WebP, which is no damage."""
+    frames = [Image.new("RGB", (30, 20), colour) for colour in ("red", "blue", "lime")]
+    want = {"v": Pictures(Pick("even", 5), 20, 30)}
+    for name in ("x.gif", "x.png", "x.webp"):
+        path = tmp_path / name
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=[100, 300, 100])
+        if name != "x.webp":
+            found = decode(path, want)["v"]
+            assert (found.frames, found.seconds) == (3, pytest.approx(0.5, abs=0.01))
+            shown = [tuple(pixel) for pixel in found.array[:, 0, 0]]
+            assert shown == [(255, 0, 0), *[(0, 0, 255)] * 3, (0, 255, 0)]
+    with pytest.raises(MediaError, match="animated WebP: not read as a clip"):
+        decode(tmp_path / "x.webp", want)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_a_picture_read_as_a_clip_stands_upright_too(tmp_path, kind, orientation):

@@ -46,6 +46,8 @@ def read(
         MediaError: Not media, damaged or truncated; the reason.
         MissingStreamError: It does not hold a stream that is wanted.
     """
+    if first[:4] == b"RIFF" and first[8:12] == b"WEBP" and b"ANIM" in first[12:64]:
+        raise MediaError("animated WebP: not read as a clip; convert it to PNG, GIF or MP4")
     with container.opened(path) as file:
         tracks = _tracks(file, wants)
         packets = list(file.packets()) if path.stat().st_size <= _IN_MEMORY else file.packets()
