@@ -61,7 +61,17 @@ def claimed_size(path: Path, first: bytes) -> int | None:
     Returns:
         None where the header does not say: other formats, written into a pipe, or a recorder that
         never came to fill it in.
+
+    Raises:
+        MediaError: A part of it claims a size that no file has.
     """
+    try:
+        return _claimed_size(path, first)
+    except (OSError, OverflowError):  # of a step behind where any file can end
+        raise MediaError("damaged: a part of it claims to be larger than any file") from None
+
+
+def _claimed_size(path: Path, first: bytes) -> int | None:
     if first[:4] in (b"RIFF", b"RF64") and first[8:12] == b"WAVE":
         return _wave(path)
     if first[:4] == b"caff":

@@ -214,8 +214,8 @@ def _span(stream: _Listed) -> tuple[float, float]:
 
 def _skipped(packet: Any) -> int:
     """Return the ticks at the start of a first packet that are decoded and not played."""
-    if not packet.has_sidedata("skip_samples"):
-        return 0
+    codec = packet.stream.codec_context
+    if codec is None or not packet.has_sidedata("skip_samples"):
+        return 0  # of a stream without a decoder nothing is played
     samples = struct.unpack("<I", bytes(packet.get_sidedata("skip_samples"))[:4])[0]
-    rate = packet.stream.codec_context.sample_rate or 1
-    return int(samples / rate / packet.time_base)
+    return int(samples / (codec.sample_rate or 1) / packet.time_base)
