@@ -39,6 +39,13 @@ def changed(path: str, value: object) -> dict:
     [
         ("seeds", [2**63], "seeds.0: Input should be less than 9223372036854775808 (got 9223"),
         ("seeds", [10**23], "seeds.0: Input should be less than"),
+        (
+            "datasets/keypad/modalities/video/size",
+            10**30,
+            "video.size.0: Input should be less than",
+        ),
+        ("datasets/keypad/modalities/audio/rate", 10**12, "audio.rate: Input should be less than"),
+        ("datasets/keypad/modalities/audio/seconds", 1e300, "audio.seconds: Input should be less"),
         ("gap/seed", 2**32, "gap.seed: Input should be less than 4294967296 (got 4294967296)"),
         ("split/seed", 2**63, "split.seed: Input should be less than"),
         ("train/batch_size", 2**31, "train.batch_size: Input should be less than 2147483648"),
@@ -476,3 +483,6 @@ def test_yaml_mistakes_are_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="no such file"):
         params.load(tmp_path / "absent.yaml")
+    file.write_text('datasets: {mine: {download: {folder: "a\\0b"}}}')
+    with pytest.raises(UserError, match="the character NUL"):
+        params.load(file)

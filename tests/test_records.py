@@ -1,6 +1,7 @@
 """A value changed in a record is one line that names it, whoever reads it."""
 
 import json
+import random
 import re
 
 import pytest
@@ -10,12 +11,15 @@ from equipoise import cli, layout, params, vouch
 from equipoise.data import croissant
 from equipoise.errors import UserError
 from equipoise.evaluation import comparison, crate
+from equipoise.evaluation.collect import read_model
 from equipoise.gap import artefacts
 from equipoise.models.card import read_card
 
 DATA, SEED = small_run.DATA, small_run.SEED
 JOINT, WARM = ["--method", "joint", *SEED], ["--method", "joint-concat-warm", *SEED]
 VERIFY, COMPARE, SHOW = ["verify"], ["compare"], ["show"]
+#: Verbs that write nothing that another one of this module compares.
+READING = ("verify", "compare", "show", "card", "audit")
 
 
 def record(path):
@@ -157,6 +161,82 @@ def test_a_key_that_is_missing_or_of_another_type_is_one_line(
             assert str(path) in said(command, capsys), command
     finally:
         path.write_text(text)
+
+
+def nodes(value, way=()):
+    """Every place in a record, the way to it."""
+    if way:
+        yield way
+    pairs = enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, inner in value.items() if isinstance(value, dict) else pairs:
+        yield from nodes(inner, (*way, key))
+
+
+def resealed(whole, way, new):
+    """The record with another value, and a digest that is right."""
+    whole = json.loads(json.dumps(whole))
+    said = whole.pop(comparison.VOUCHED, None)
+    whole |= said[0] if said else {}
+    table = whole
+    for key in way[:-1]:
+        table = table[key]
+    table[way[-1]] = new
+    whole = vouch.sealed(whole)
+    if said:
+        whole[comparison.VOUCHED] = [{key: whole.pop(key) for key in said[0]}]
+    return json.dumps(whole)
+
+
+SEALED = [row for row in RECORDS if row[0] not in (layout.compare()["crate"], layout.card("mine"))]
+
+
+@pytest.mark.parametrize(("path", "read", "commands"), SEALED, ids=[row[0].name for row in SEALED])
+def test_wrong_types_under_a_right_digest_are_one_line(project, capsys, path, read, commands):
+    """What nobody reads may be anything: a command goes on, and ends in no traceback."""
+    text = path.read_text()
+    whole = json.loads(text)
+    read = read_model if read is card else read  # read by many, not for its weights
+    ours = (vouch.KEY, vouch.OWN, comparison.VOUCHED)
+    refused, free = [], []
+    try:
+        for way in (way for way in nodes(whole) if way[0] not in ours):
+            for new in (["x"], "x", {"x": 1}):
+                path.write_text(resealed(whole, way, new))
+                try:
+                    read(path)
+                except UserError as error:
+                    assert str(path) in str(error) and "\n" not in str(error)
+                    refused.append((way, new))
+                else:
+                    free.append((way, new))
+        assert len(refused) > len(whole)
+        for way, new in random.Random(0).sample(free, min(3, len(free))):
+            path.write_text(resealed(whole, way, new))
+            for command in (one for one in commands if one[0] in READING):
+                assert cli.main(command) in (0, 1, 2), (way, new)
+        for number, command in enumerate(commands):
+            way, new = refused[number * len(refused) // len(commands)]
+            path.write_text(resealed(whole, way, new))
+            assert str(path) in said(command, capsys), (way, new, command)
+    finally:
+        path.write_text(text)
+        assert cli.main(COMPARE) == 0
+
+
+def test_wrong_types_in_the_samples_that_are_shown(project, capsys):
+    """Their record vouches for the file, which has no digest of its own."""
+    path, record = layout.features("mine")["samples"], layout.features("mine")["record"]
+    texts = {one: one.read_text() for one in (path, record)}
+    try:
+        for new in (["x"], [{"label": ["x"]}], [{"modalities": {"picture": {"png": 3}}}]):
+            path.write_text(json.dumps(new))
+            told = json.loads(texts[record])
+            told[vouch.KEY] |= vouch.of(path)
+            record.write_text(json.dumps(vouch.sealed(told)))
+            assert str(path) in said(COMPARE, capsys)
+    finally:
+        for one, text in texts.items():
+            one.write_text(text)
 
 
 def test_a_card_without_a_digest_is_read_and_named(project, capsys, caplog):

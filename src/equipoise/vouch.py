@@ -60,7 +60,7 @@ def read(path: Path, otherwise: str) -> Any:
 
 
 def expect_itself(path: Path, record: Mapping[str, Any], otherwise: str) -> bool:
-    """Refuse a record that is not as it was written.
+    """Refuse a record that is not as it was written, or of no stage's shape.
 
     Args:
         path: Where the record is, for the message.
@@ -75,6 +75,9 @@ def expect_itself(path: Path, record: Mapping[str, Any], otherwise: str) -> bool
     """
     if OWN in record and record[OWN] != _digest(record):
         raise UnreadableError(f"{path}: changed since it was written; restore it, or {otherwise}")
+    from equipoise import shapes  # forty tables: not for a command that reads no record
+
+    shapes.expect(path, record, otherwise)
     return OWN in record
 
 

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+from media_files import ffmpeg
 from PIL import Image
 
 from equipoise import cli
@@ -174,7 +175,9 @@ def test_a_sample_too_large_for_any_memory(folder):
     assert "billion numbers" in problem.message
 
 
-def test_numbers_whose_product_no_float_holds(folder, tmp_path, monkeypatch, capsys):
+def test_a_length_that_no_sound_has_is_refused_with_the_parameters(
+    folder, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     stream = SOUND | {"seconds": 1e308}
     dataset = {"download": {"folder": str(folder.write())}, "modalities": {"audio": stream}}
@@ -182,10 +185,10 @@ def test_numbers_whose_product_no_float_holds(folder, tmp_path, monkeypatch, cap
     (tmp_path / "params.yaml").write_text(json.dumps(tree | {"seeds": [0]}))
     assert cli.main(["params", "check"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "datasets.mine.modalities.audio: its numbers are too large" in line
+    assert "datasets.mine.modalities.audio.seconds: Input should be less than 2147483648" in line
 
 
-@pytest.mark.parametrize("seconds", [1e6, 1e300])
+@pytest.mark.parametrize("seconds", [1e6, 2e9])
 def test_stage_extract_refuses_it_too(folder, tmp_path, monkeypatch, capsys, seconds):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
@@ -245,6 +248,63 @@ def test_the_verb_proposes_settings_from_what_it_measured(folder, capsys, monkey
     assert "no problem found; every sample was read" in shown
     assert cli.main(["check", "--quick", str(folder.path)]) == 0
     assert "nothing was decoded" in capsys.readouterr().out
+
+
+def test_a_file_with_several_tracks_is_named(folder):
+    sounds = [*("-i", str(folder.path / "4.wav")), *("-i", str(folder.path / "5.wav"))]
+    ffmpeg(*sounds, "-map", "0", "-map", "1", "-c", "copy", str(folder.path / "4.mka"))
+    folder.rows[4][4] = "4.mka"
+    (note,) = folder.notes()
+    assert "1 of 12 files have several such tracks, first row 6 (2)" in note
+
+
+def own(folder, write, suffix, damage):
+    rows = ["sample_id,label,split,group,sensor"]
+    for number in range(12):
+        path = folder / f"{number}.{suffix}"
+        write(path, number)
+        if number == 4:
+            damage(path)
+        rows.append(f"s{number},c{number % 2},,,{path.name}")
+    (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
+    return propose(folder)
+
+
+DAMAGE = {
+    "absent": lambda path: path.unlink(),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-30]),
+    "a web page": lambda path: path.write_bytes(b"<html>\xff</html>"),
+}
+WRITE = {
+    "npy": lambda path, n: np.save(path, np.full((20 + n, 3), n, np.float32)),
+    "txt": lambda path, n: path.write_bytes(b"%d \xc3\xa9" % n + 29 * b"."),
+    "png": lambda path, n: Image.new("L", (32, 24), n).save(path),
+    "wav": lambda path, n: wav(path, tone(n)),
+}
+
+
+PAIRS = [
+    ("npy", "absent"),
+    ("npy", "cut"),
+    ("txt", "a web page"),
+    ("png", "absent"),
+    ("wav", "cut"),
+]
+
+
+@pytest.mark.parametrize(("suffix", "how"), PAIRS)
+def test_one_damaged_file_hides_neither_its_modality_nor_its_name(tmp_path, suffix, how):
+    proposed = own(tmp_path, WRITE[suffix], suffix, DAMAGE[how])
+    assert set(proposed) == {"sensor"}
+    (problem,) = check(tmp_path, proposed, 2).problems
+    assert problem.row == 6 and f"4.{suffix}" in str(problem)
+
+
+def test_samples_of_no_modality_are_not_the_same(tmp_path):
+    own(tmp_path, lambda path, n: path.write_bytes(b"%d" % n), "xyz", lambda path: None)
+    found = check(tmp_path, {}, 2)
+    assert [str(p) for p in found.problems] == ["no column holds files or texts of a known kind"]
+    assert found.notes == ["column 'sensor' holds files, and no modality reads it"]
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])

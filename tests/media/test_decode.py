@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from media_files import ffmpeg, numbered
 
+from equipoise.media import look
 from equipoise.media.decode import decode
 from equipoise.media.errors import MediaError, MissingStreamError
 from equipoise.media.wants import Pick, Pictures, Sound, Still
@@ -151,6 +152,46 @@ def test_not_media_at_all(tmp_path, reason):
         decode(path, BOTH)
     with pytest.raises(MediaError, match=reason):
         decode(path, {"still": Still(8, 8)})
+
+
+FLIPPED = {
+    "x.mpg": ["-c:v", "mpeg1video", "-c:a", "mp2"],
+    "x.webm": ["-c:v", "libvpx", "-c:a", "libvorbis"],
+    "x.caf": ["-vn", "-c:a", "pcm_s16le"],
+    "x.mov": ["-c:v", "mpeg4", "-c:a", "pcm_s16le"],
+    "x.w64": ["-vn", "-c:a", "pcm_s16le"],
+}
+
+
+@pytest.mark.parametrize("name", FLIPPED)
+def test_numbers_that_make_no_sense_are_one_line(clips, tmp_path, name):
+    """Random bytes in the first 2,000: sizes that no file has, clocks that run backwards."""
+    ffmpeg("-i", str(clips / "plain.mp4"), *FLIPPED[name], str(tmp_path / name))
+    whole, random = (tmp_path / name).read_bytes(), np.random.default_rng(0)
+    said = []
+    for _ in range(20):
+        data = np.frombuffer(whole, np.uint8).copy()
+        data[random.integers(0, min(2000, len(data)), 3)] = random.integers(0, 256, 3)
+        (tmp_path / name).write_bytes(data.tobytes())
+        for want in (Pictures(Pick("even", 2), 8, 8), Sound(8000, 1)):
+            try:
+                assert decode(tmp_path / name, {"x": want})["x"].seconds >= 0
+            except MediaError as error:
+                said.append(str(error))
+    assert said and not any("\n" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"caff\0\1\0\0free" + b"\x7f" + b"\xff" * 7,  # Core Audio: 2^63 - 1 bytes to pass over
+        b"\x1aE\xdf\xa3\x00" + b"\x7f" + b"\xff" * 6 + b"\xfe",  # Matroska: a header so long
+    ],
+)
+def test_a_part_larger_than_any_file(tmp_path, content):
+    (tmp_path / "x").write_bytes(content + bytes(100))
+    with pytest.raises(MediaError, match="claims to be larger than any file"):
+        look.claimed_size(tmp_path / "x", content)
 
 
 def test_missing_streams_are_called_by_the_name_of_the_modality(clips):

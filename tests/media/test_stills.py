@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from equipoise.media import stills
 from equipoise.media.decode import decode
 from equipoise.media.errors import MediaError
-from equipoise.media.wants import Still
+from equipoise.media.wants import Pick, Pictures, Still
 
 #: Three colours in four quarters, so that no two orientations look alike.
 QUARTERS = np.zeros((40, 60, 3), np.uint8)
@@ -71,6 +71,56 @@ def test_orientation(tmp_path, kind, orientation):
     upright = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "x")).convert("RGB"))
     assert upright.shape[:2] == ((40, 60) if orientation < 5 else (60, 40))
     assert near(still(tmp_path / "x", *upright.shape[:2]), upright)
+
+
+def test_animations_as_clips(tmp_path):
+    """The libraries have no decoder of animated WebP, which is no damage."""
+    frames = [Image.new("RGB", (30, 20), colour) for colour in ("red", "blue", "lime")]
+    want = {"v": Pictures(Pick("even", 5), 20, 30)}
+    for name in ("x.gif", "x.png", "x.webp"):
+        path = tmp_path / name
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=[100, 300, 100])
+        if name != "x.webp":
+            found = decode(path, want)["v"]
+            assert (found.frames, found.seconds) == (3, pytest.approx(0.5, abs=0.01))
+            shown = [tuple(pixel) for pixel in found.array[:, 0, 0]]
+            assert shown == [(255, 0, 0), *[(0, 0, 255)] * 3, (0, 255, 0)]
+    with pytest.raises(MediaError, match="animated WebP: not read as a clip"):
+        decode(tmp_path / "x.webp", want)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_picture_read_as_a_clip_stands_upright_too(tmp_path, kind, orientation):
+    """PyAV has no name for EXIF among what stands beside a frame, and refused to look at it."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "x"
+    Image.fromarray(QUARTERS).save(path, kind, exif=exif)
+    sides = (40, 60) if orientation < 5 else (60, 40)
+    found = decode(path, {"v": Pictures(Pick("first", 1), *sides)})["v"].array[0]
+    assert near(found, still(path, *sides))
+
+
+def test_remarks_in_a_picture_are_no_part_of_it(tmp_path):
+    """A camera's small picture has an end of its own; and broken EXIF is no broken picture."""
+    picture = Image.fromarray(QUARTERS)
+    picture.resize((15, 10)).save(tmp_path / "small.jpg")
+    tiff = b"Exif\0\0II*\0" + struct.pack("<I", 8)
+    ends = struct.pack("<HI", 0, 14) + struct.pack("<HHHIIHHII", 2, 513, 4, 1, 44, 514, 4, 1, 900)
+    small = tiff + ends + bytes(4) + (tmp_path / "small.jpg").read_bytes()
+    broken = [b"Exif\0\0garbage garbage", tiff + b"\xff\xff\x12\x01", tiff[:-4] + b"\xff" * 4]
+    for exif in (small, *broken):
+        for kind in ("JPEG", "PNG", "WEBP"):
+            picture.save(tmp_path / "x", kind, exif=exif, quality=95)
+            assert near(still(tmp_path / "x"), QUARTERS)
+    picture.save(tmp_path / "x", "JPEG", exif=small, progressive=True, comment=b"\xff\xd9")
+    whole = (tmp_path / "x").read_bytes()
+    (tmp_path / "x").write_bytes(whole + b"\xff\xd8 a film of the phone")
+    assert near(still(tmp_path / "x"), QUARTERS)
+    (tmp_path / "x").write_bytes(whole[:-200] + b"\xff\xd9")
+    with pytest.raises(MediaError, match="damaged"):
+        still(tmp_path / "x")
 
 
 def test_the_first_of_an_animation(tmp_path):

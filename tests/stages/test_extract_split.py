@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 from equipoise import files, layout
+from equipoise.data.check import check
 from equipoise.errors import UserError
 from equipoise.extraction import source
+from equipoise.media.damage import Tolerance
 from equipoise.modalities.base import readers
 from equipoise.modalities.sample import read_sample
 from equipoise.params import Extract, ExtractJob, SplitJob
@@ -147,6 +149,26 @@ def test_rejects_are_listed_and_the_rest_goes_on(raw):
         assert np.array_equal(store.row("video", 5), alone["video"])  # s7, after two gaps
     record = json.loads(layout.features("toy")["record"].read_text())
     assert record["manifest_rows"] == record["samples"] + record["rejects"] == 12
+
+
+def test_how_much_may_be_missing_is_a_parameter(raw):
+    path = raw / "media/01.mkv"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
+    sums(raw)
+    extract.run(JOB, SETTINGS)
+    (found,) = rejects()
+    assert found["sample_id"] == "s1" and "truncated" in found["reason"]
+    usual = json.loads(layout.features("toy")["record"].read_text())["settings"]["extract"]
+    assert "tolerance" not in usual  # it came after many features
+    extract.run(JOB, settings(tolerance={"seconds": 0.6, "broken": 0.6}))
+    assert rejects() == []
+    told = json.loads(layout.features("toy")["record"].read_text())["settings"]["extract"]
+    assert told["tolerance"] == {"seconds": 0.6, "share": 0.02, "broken": 0.6}
+    tables = {name: dict(table) for name, table in TABLES.items()}
+    problems = [str(one) for one in check(raw, tables, 2).problems]
+    assert any("01.mkv" in one and "truncated" in one for one in problems)
+    allowed = Tolerance(seconds=0.6, broken=0.6)
+    assert not any("01.mkv" in str(p) for p in check(raw, tables, 2, tolerance=allowed).problems)
 
 
 def test_too_many_rejects(raw):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,32 @@ def silent_server() -> Iterator[str]:
         server.bind(("127.0.0.1", 0))
         server.listen(50)
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def dripping_server() -> Iterator[str]:
+    """Answers at once, a byte now and then: no single read ever takes too long."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "100000")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not over.wait(0.05):
+                    self.wfile.write(b" ")
+
+        do_POST = do_GET
+
+        def log_message(self, *arguments: object) -> None: ...
+
+    over = threading.Event()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    over.set()
+    server.shutdown()
+    server.server_close()
 
 
 @contextlib.contextmanager
@@ -143,13 +169,17 @@ def test_a_server_that_never_answers(
     assert "no answer within 1 s" in only_warning(caplog)
 
 
+@pytest.mark.parametrize("server", [silent_server, dripping_server])
 def test_only_the_first_job_of_a_run_waits_for_a_server_that_never_answers(
-    bare_project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bare_project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    server: Callable[[], contextlib.AbstractContextManager[str]],
 ) -> None:
     monkeypatch.setattr(sender, "GRACE_SECONDS", 1.0)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     monkeypatch.setenv(sender.RUN, "one run of snakemake")
-    with silent_server() as uri:
+    with server() as uri:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         train()
         assert "no answer within 1 s" in only_warning(caplog)

@@ -18,6 +18,7 @@ from equipoise.data.duplicates import contents
 from equipoise.data.manifest import Manifest
 from equipoise.data.proposal import columns_of
 from equipoise.data.splits import of_manifest, resolve, samples_of
+from equipoise.media.damage import Tolerance
 from equipoise.media.errors import MediaError
 from equipoise.media.pool import DecodePool
 from equipoise.modalities.base import Trace, readers
@@ -32,8 +33,8 @@ Found = dict[str, tuple[Trace, dict[str, float]]]
 class Look:
     """Reads a sample and keeps its traces; runs in another process."""
 
-    def __init__(self, how: Readers) -> None:
-        self._how = how
+    def __init__(self, how: Readers, tolerance: Tolerance | None = None) -> None:
+        self._how, self._tolerance = how, tolerance
 
     def __call__(self, sources: Mapping[str, Path | str]) -> Found:
         """Return modality to trace, and to the shares that its settings cut off, by fact.
@@ -46,11 +47,17 @@ class Look:
                 self._how[name].trace(reading.array, sources[name]),
                 {fact: value for fact, value in reading.facts.items() if fact in CUTS},
             )
-            for name, reading in read_sample(self._how, sources).items()
+            for name, reading in read_sample(self._how, sources, self._tolerance).items()
         }
 
 
-def of_folder(folder: Path, tables: Tables, split: Split, threads: int | None = None) -> Samples:
+def of_folder(
+    folder: Path,
+    tables: Tables,
+    split: Split,
+    threads: int | None = None,
+    tolerance: Tolerance | None = None,
+) -> Samples:
     """Read every sample of a folder with a manifest.csv.
 
     Args:
@@ -58,6 +65,7 @@ def of_folder(folder: Path, tables: Tables, split: Split, threads: int | None = 
         tables: Modality to ``{kind, column, ...settings}``.
         split: How it will be split.
         threads: Samples read at the same time; all cores if None.
+        tolerance: How much of a media file may be missing; None: as by default.
 
     Raises:
         UserError: The manifest cannot be used, or not split so.
@@ -67,7 +75,7 @@ def of_folder(folder: Path, tables: Tables, split: Split, threads: int | None = 
     workers = min(threads or os.cpu_count() or 1, len(manifest.rows))
     found: list[Found | MediaError] = []
     with progress(len(manifest.rows), "audit") as bar, DecodePool(workers) as pool:
-        for one in pool.map(Look(how), map(manifest.sources, manifest.rows)):
+        for one in pool.map(Look(how, tolerance), map(manifest.sources, manifest.rows)):
             found.append(one)
             bar.advance()
     both = list(zip(manifest.rows, found, strict=True))

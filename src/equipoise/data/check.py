@@ -15,6 +15,7 @@ from equipoise.data.manifest import REQUIRED, SUBSETS, Manifest, Problem
 from equipoise.data.proposal import columns_of
 from equipoise.data.splits import of_manifest
 from equipoise.errors import UserError
+from equipoise.media.damage import Tolerance
 from equipoise.modalities.base import readers
 from equipoise.modalities.sample import too_large
 from equipoise.params import Split
@@ -45,6 +46,7 @@ def check(
     threads: int | None = None,
     split: Split | None = None,
     quick: bool = False,
+    tolerance: Tolerance | None = None,
 ) -> Findings:
     """List what is wrong with a data folder; every sample is read.
 
@@ -55,6 +57,7 @@ def check(
         split: How stage split will split it; None: as params.yaml does by default.
         quick: Decode nothing: of a media file its first bytes are read, and its checksum where
             another file is as large.
+        tolerance: How much of a media file may be missing; None: as by default.
     """
     manifest, problems = manifests.scan(Path(folder) / "manifest.csv", columns_of(modalities))
     if manifest is None:
@@ -75,7 +78,7 @@ def check(
     if quick or problems:  # what is to be mended first needs no decoding
         problems += glance(manifest)
     if not quick:
-        seen, bad = look(manifest, how, threads)
+        seen, bad = look(manifest, how, threads, tolerance)
         problems += [p for p in bad if p not in problems]
         same, more = summary(manifest, modalities, seen)
         problems += same

@@ -13,6 +13,7 @@ from typing import Any
 from equipoise.console import progress
 from equipoise.data.manifest import Manifest, Problem, Row
 from equipoise.media import look as first_bytes
+from equipoise.media.damage import Tolerance
 from equipoise.media.errors import MediaError
 from equipoise.media.pool import DecodePool
 from equipoise.modalities.sample import Readers, read_sample
@@ -29,13 +30,15 @@ class Seen:
     flat: bool
     """Every number is the same: silence, a black picture, no token."""
     facts: dict[str, float] = field(default_factory=dict)
+    tracks: int = 1
+    """Of this kind in its file."""
 
 
 class Look:
     """Reads a sample and keeps what is to be known of it; runs in another process."""
 
-    def __init__(self, how: Readers) -> None:
-        self._how = how
+    def __init__(self, how: Readers, tolerance: Tolerance | None = None) -> None:
+        self._how, self._tolerance = how, tolerance
 
     def __call__(self, sources: Mapping[str, Path | str]) -> dict[str, Seen]:
         """Return modality to what was seen.
@@ -43,12 +46,13 @@ class Look:
         Raises:
             MediaError: It cannot be read.
         """
-        readings = read_sample(self._how, sources)
+        readings = read_sample(self._how, sources, self._tolerance)
         return {
             name: Seen(
                 hashlib.blake2b(reading.array.tobytes(), digest_size=16).digest(),
                 bool(reading.array.size and reading.array.min() == reading.array.max()),
                 dict(reading.facts),
+                reading.tracks,
             )
             for name, reading in readings.items()
         }
@@ -70,7 +74,7 @@ def glance(manifest: Manifest) -> list[Problem]:
 
 
 def look(
-    manifest: Manifest, how: Readers, threads: int | None
+    manifest: Manifest, how: Readers, threads: int | None, tolerance: Tolerance | None = None
 ) -> tuple[dict[int, dict[str, Seen]], list[Problem]]:
     """Read every sample whose files are there.
 
@@ -83,7 +87,8 @@ def look(
     seen: dict[int, dict[str, Seen]] = {}
     workers = min(threads or os.cpu_count() or 1, max(1, len(rows)))
     with progress(len(rows), "check") as bar, DecodePool(workers) as pool:
-        for row, result in zip(rows, pool.map(Look(how), map(manifest.sources, rows)), strict=True):
+        results = pool.map(Look(how, tolerance), map(manifest.sources, rows))
+        for row, result in zip(rows, results, strict=True):
             bar.advance(note=f"{len(problems)} problem(s)" if problems else "")
             if isinstance(result, MediaError):
                 problems.append(Problem(row.number, f"{_where(manifest, row, result)}: {result}"))
@@ -127,6 +132,12 @@ def summary(
             notes.append(f"modality {name!r}: {cut} (its settings: {settings})")
         if narrow := narrowed_words([s.facts.get("narrowed", 0.0) for s in samples.values()]):
             notes.append(f"modality {name!r}: {narrow} (its settings: {settings})")
+        if several := [number for number, one in samples.items() if one.tracks > 1]:
+            notes.append(
+                f"modality {name!r}: {len(several)} of {len(samples)} files have several such "
+                f"tracks, first row {several[0]} ({samples[several[0]].tracks}); read is what "
+                "players take: the default one, else the largest, else the first"
+            )
         flat = [number for number, one in samples.items() if one.flat]
         if flat:
             notes.append(

@@ -147,7 +147,7 @@ class Twins:
         """Yield each sample that was there before, behind the first one of its content."""
         first: dict[object, _Row] = {}
         for one in self._rows:
-            known = first.setdefault(one.key, one)
+            known = first.setdefault(one.key, one) if one.content else one
             if known is not one:
                 yield known, one
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from equipoise import layout, registry
 from equipoise.data import manifest as manifests
 from equipoise.data.manifest import REQUIRED, Column, Manifest
+from equipoise.media.damage import Tolerance
 
 if TYPE_CHECKING:
     from equipoise.params import Split
@@ -53,6 +54,7 @@ class Told(NamedTuple):
     tables: dict[str, dict[str, Any]]
     """Modality to ``{kind, column, ...settings}``."""
     split: Split
+    tolerance: Tolerance
 
 
 def told(asked: Path, params_file: Path, overlays: Sequence[Path] = ()) -> Told | None:
@@ -71,7 +73,8 @@ def told(asked: Path, params_file: Path, overlays: Sequence[Path] = ()) -> Told 
         folder = Path(own).expanduser() if own else layout.raw(name)["manifest"].parent
         if (str(asked) == name and not asked.is_dir()) or folder.resolve() == asked.resolve():
             tables = {m: stream.table() for m, stream in loaded.streams_of(name).items()}
-            return Told(name, folder, tables, loaded.split_of(name))
+            tolerance = loaded.extract_of(name).tolerance
+            return Told(name, folder, tables, loaded.split_of(name), tolerance)
     return None
 
 

@@ -198,6 +198,9 @@ def _vouched(path: Path, voucher: Path, **options: Any) -> pd.DataFrame:
 def _samples(features: Mapping[str, Path]) -> list[dict[str, Any]]:
     vouch.expect(features["samples"], _optional_record(features["record"]), features["record"])
     samples: list[dict[str, Any]] = read_json(features["samples"], list)
+    from equipoise import shapes
+
+    shapes.expect(features["samples"], samples, _AGAIN)
     return samples
 
 

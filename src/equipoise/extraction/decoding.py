@@ -119,7 +119,8 @@ def _decode(
         for name, (shape, kind) in source.shapes.items()
         if name not in packed
     }
-    for position, result in enumerate(pool.map(ReadChecked(source.readers), map(sample, rows))):
+    read = ReadChecked(source.readers, source.settings.extract.tolerance)
+    for position, result in enumerate(pool.map(read, map(sample, rows))):
         if isinstance(result, MediaError):
             reasons[position] = str(result)
         else:

@@ -14,7 +14,7 @@ from equipoise.errors import UserError
 from equipoise.media.version import decoder
 from equipoise.modalities.base import Reader, identities, readers
 from equipoise.modalities.sample import too_large
-from equipoise.params import ExtractJob
+from equipoise.params import Extract, ExtractJob
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Source:
     @property
     def told(self) -> dict[str, Any]:
         """The settings that decide what the features are: not in how many parts they are made."""
-        return self.settings.model_dump(mode="json", exclude={"extract": {"parts"}})
+        left_out = {"parts"} | _usual(self.settings.extract)
+        return self.settings.model_dump(mode="json", exclude={"extract": left_out})
 
     def numbers(self, part: int | None = None) -> range:
         """Return the numbers of the shards of one part, or of all: every N-th one."""
@@ -90,9 +91,15 @@ def open_source(dataset: str, settings: ExtractJob) -> Source:
     libraries = {"decoder": decoder(), "identity": identities(how)}
     source = Source(dataset, settings, how, total, made_from | libraries, Path())
     told = {name: value for name, value in source.told.items() if name != "extract"}
-    extract = settings.extract.model_dump(mode="json", exclude={"parts", "max_reject_fraction"})
+    left_out = {"parts", "max_reject_fraction"} | _usual(settings.extract)
+    extract = settings.extract.model_dump(mode="json", exclude=left_out)
     state = layout.state("extract", dataset) / files.digest([told, extract, made_from])
     return Source(dataset, settings, how, total, source.origin, state)
+
+
+def _usual(extract: Extract) -> set[str]:
+    """Return what is told only where it is not the default: it came after many features."""
+    return {"tolerance"} if extract.tolerance == Extract().tolerance else set()
 
 
 def expect_media(source: Source, manifest: Manifest, positions: Iterable[int]) -> dict[str, str]:

@@ -46,6 +46,8 @@ def read(
         MediaError: Not media, damaged or truncated; the reason.
         MissingStreamError: It does not hold a stream that is wanted.
     """
+    if first[:4] == b"RIFF" and first[8:12] == b"WEBP" and b"ANIM" in first[12:64]:
+        raise MediaError("animated WebP: not read as a clip; convert it to PNG, GIF or MP4")
     with container.opened(path) as file:
         tracks = _tracks(file, wants)
         packets = list(file.packets()) if path.stat().st_size <= _IN_MEMORY else file.packets()
@@ -73,7 +75,7 @@ def _tracks(file: File, wants: Mapping[str, Pictures | Sound]) -> dict[Kind, Tra
                 raise
             continue
         if stream is not None:
-            tracks[kind] = Track(stream, kind, stream.index)
+            tracks[kind] = Track(stream, kind, stream.index, len(file.streams(kind)))
         elif names:
             raise MissingStreamError(names[0])
     return tracks
@@ -96,13 +98,14 @@ def _decode(readers: list[Reader], packets: Iterable[Any]) -> None:
         reader.begin()
     for packet in packets:
         index = packet.stream_index if packet.size else packet.stream.index
-        if index not in by_index:
+        repeated = not packet.size and packet.pts is not None  # without a time: the end
+        if index not in by_index or repeated:
             continue
         reader = by_index[index]
         try:
             frames = packet.decode()
         except (av.error.FFmpegError, ValueError) as error:
-            reader.track.lose(packet, reader.origin, str(error.args[1]))
+            reader.track.lose(packet, reader.origin, str(error.args[-1]))
             continue
         for frame in frames:
             reader.take(frame)

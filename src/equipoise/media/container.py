@@ -80,17 +80,21 @@ class File:
         said = (text.strip() for _, _, text in self.log if any(word in text for word in words))
         return next(said, "")
 
+    def streams(self, kind: Literal["video", "audio"]) -> list[Any]:
+        """Return the streams of a kind: the cover of a piece of music is no moving picture."""
+        cover = 0x400 | 0x800  # attached picture, thumbnails at times
+        return [s for s in getattr(self.container.streams, kind) if not s.disposition & cover]
+
     def track(self, kind: Literal["video", "audio"]) -> Any:
         """Return the stream that ffmpeg itself and players take; None if there is none.
 
         That is one marked as default, of these the largest picture or the most channels, and of
-        equal ones the first. The cover of a piece of music is no moving picture.
+        equal ones the first.
 
         Raises:
             MediaError: There are streams, but no decoder for any.
         """
-        cover = 0x400 | 0x800  # attached picture, thumbnails at times
-        streams = [s for s in getattr(self.container.streams, kind) if not s.disposition & cover]
+        streams = self.streams(kind)
         known = [s for s in streams if s.codec_context is not None]
         if streams and not known:
             raise MediaError(f"no decoder for its {kind}")
@@ -211,7 +215,7 @@ def opened(path: Path) -> Iterator[File]:
         try:
             file = File(path, _open(path), log)
         except (av.error.FFmpegError, ValueError) as error:
-            raise MediaError(_reason(error, log)) from None
+            raise MediaError(look.lengthless(path) or _reason(error, log)) from None
         try:
             yield file
         finally:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from equipoise.media import look
 from equipoise.media.errors import MediaError
+from equipoise.section import Section
 
 if TYPE_CHECKING:
     from equipoise.media.container import File
@@ -22,16 +24,15 @@ _CONTENT = ("wav", "aiff", "caf", "matroska", "mp3")
 _INDEXED = ("mov", "avi")
 
 
-@dataclass(frozen=True)
-class Tolerance:
-    """How much of a file may be missing."""
+class Tolerance(Section):
+    """How much of a media file may be missing."""
 
-    seconds: float = 0.5
+    seconds: Annotated[float, Field(ge=0)] = 0.5
     """A file may be so much shorter than its header says (headers of FLV are up to 0.4 s too long),
     and decoders may stay silent about so much, ..."""
-    share: float = 0.02
+    share: Annotated[float, Field(ge=0, le=1)] = 0.02
     """... or so large a share of the whole, whichever is more."""
-    broken: float = 0.0
+    broken: Annotated[float, Field(ge=0)] = 0.0
     """Seconds that are known to be lost: cut off, or refused by a decoder. By default none."""
 
     def short(self, whole: float) -> float:

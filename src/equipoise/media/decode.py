@@ -5,6 +5,7 @@ file gives the same bytes whatever is installed beside them. A damaged file is r
 shortened. A decoder that crashes takes its process with it: :mod:`equipoise.media.pool`.
 """
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from equipoise.media import look, stills
 from equipoise.media.damage import Tolerance
 from equipoise.media.errors import MediaError, MissingStreamError
 from equipoise.media.wants import Found, Pictures, Sound, Still, Want
+
+_ODD = (ArithmeticError, LookupError, OSError, ValueError, struct.error)
 
 __all__ = ["MediaError", "MissingStreamError", "Tolerance", "decode"]
 
@@ -41,8 +44,12 @@ def decode(
     moving = {n: want for n, want in wants.items() if isinstance(want, Pictures | Sound)}
     still = {n: want for n, want in wants.items() if isinstance(want, Still)}
     found: dict[str, Found] = {}
-    if still:
-        found |= stills.read(path, first, still)
-    if moving:
-        found |= clips.read(path, first, moving, tolerance or Tolerance())
+    try:
+        if still:
+            found |= stills.read(path, first, still)
+        if moving:
+            found |= clips.read(path, first, moving, tolerance or Tolerance())
+    except _ODD as error:  # numbers in damaged files that no step of ours or of a library expects
+        what = " ".join(str(error).split()) or "no reason given"
+        raise MediaError(f"cannot be decoded ({type(error).__name__}: {what[:200]})") from error
     return {name: found[name] for name in wants}

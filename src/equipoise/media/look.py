@@ -61,7 +61,17 @@ def claimed_size(path: Path, first: bytes) -> int | None:
     Returns:
         None where the header does not say: other formats, written into a pipe, or a recorder that
         never came to fill it in.
+
+    Raises:
+        MediaError: A part of it claims a size that no file has.
     """
+    try:
+        return _claimed_size(path, first)
+    except (OSError, OverflowError):  # of a step behind where any file can end
+        raise MediaError("damaged: a part of it claims to be larger than any file") from None
+
+
+def _claimed_size(path: Path, first: bytes) -> int | None:
     if first[:4] in (b"RIFF", b"RF64") and first[8:12] == b"WAVE":
         return _wave(path)
     if first[:4] == b"caff":
@@ -77,6 +87,18 @@ def claimed_size(path: Path, first: bytes) -> int | None:
     if first[:3] == b"ID3" or first[:1] == b"\xff":
         return _mp3(path, first)
     return None
+
+
+def lengthless(path: Path) -> str:
+    """Say of a file that could not be opened that its header tells no length; empty if it does.
+
+    AIFF and Sony Wave64 that were written into a pipe: no library reads them.
+    """
+    with path.open("rb") as file:
+        first = file.read(24)
+    aiff = first[:4] == b"FORM" and not any(first[4:8]) and first[8:11] == b"AIF"
+    wave = first[:4] == b"riff" and first[16:24] in (b"\xff" * 8, bytes(8))
+    return "its header tells no length (written into a pipe?); write it as WAV" * (aiff or wave)
 
 
 def _known(size: int, header: int) -> int | None:

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,8 +59,26 @@ EXIF: Mapping[int, Turn] = {
 }
 
 
+@cache
+def _name_everything() -> None:
+    """Give side data of a kind that PyAV has no name for one: EXIF (31) hides the matrix beside it.
+
+    Pictures of cameras in a clip, TIFF and WebP read as clips have it.
+    """
+    from av.sidedata import sidedata
+
+    def nameless(kind: Any, value: int) -> Any:
+        member = object.__new__(kind)
+        member._name_, member._value_ = f"KIND_{value}", value
+        return member
+
+    names: Any = sidedata.Type
+    names._missing_ = classmethod(nameless)
+
+
 def turn_of(frame: VideoFrame) -> Turn:
     """Return the turn that a container asks for by its display matrix."""
+    _name_everything()
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return Turn()

@@ -91,7 +91,8 @@ class PictureReader:
         # and the frames before them have each other's times.
         times.sort()
         if times:
-            self._shown.end = times[-1] + (self._last or usual_step(times))
+            end = times[-1] + (self._last or usual_step(times))
+            self._shown.end = max(end, self.track.held - self.origin)
             self.track.decoded = float((self._shown.end - times[0]) * self.track.unit)
         self._plan = self._chosen(self._shown)
 
@@ -113,6 +114,7 @@ class PictureReader:
                 frames,
                 self._narrowed[name],
                 self._cropped[name],
+                self.track.among,
             )
             for name, numbers in self._plan.items()
         }
@@ -171,4 +173,7 @@ class SoundReader:
 
     def found(self) -> dict[str, Found]:
         """See :class:`Reader`."""
-        return {name: Found(keeper.sound(), keeper.end) for name, keeper in self._keepers.items()}
+        return {
+            name: Found(keeper.sound(), keeper.end, tracks=self.track.among)
+            for name, keeper in self._keepers.items()
+        }

@@ -64,7 +64,7 @@ class SoundKeeper:
 
     def _place(self, seconds: float) -> tuple[int, int]:
         """Return first and last output sample that are wanted of a sound so long."""
-        samples = round(seconds * self.want.rate)
+        samples = max(0, round(seconds * self.want.rate))  # clocks of damaged files run backwards
         count = min(samples, self._count)
         start = (samples - count) // 2 if self.want.place == "centre" else 0
         return start, start + count
@@ -115,8 +115,10 @@ class SoundKeeper:
         """Return float32 (samples,): silence where there was none.
 
         Raises:
-            MediaError: It holds NaN or infinity.
+            MediaError: It holds NaN or infinity, or its clock runs backwards.
         """
+        if self.end < 0:
+            raise MediaError(f"damaged: the sound ends {-self.end:.2f} s before the file begins")
         start, stop = self._place(self.end)
         whole = np.zeros(stop - start, np.float32)
         for run in self._runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,10 @@ LIMIT = 178_956_970
 _NAMED = {"OpenEXR": (0, b"v/1\x01"), "JPEG XL": (0, b"\xff\x0a"), "Photoshop": (0, b"8BPS")}
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 _ORIENTATION = 0x0112
+#: Marks in a JPEG without a part of their own: stuffing, filling, restarts.
+_LENGTHLESS = (0x00, 0x01, 0xFF, *range(0xD0, 0xD9))
+#: Parts of a JPEG that hold no picture; APP0 and APP14 say how its colours are stored.
+_REMARKS = (*range(0xE1, 0xEE), 0xEF, 0xFE)
 
 
 def read(path: Path, first: bytes, wants: Mapping[str, Still]) -> dict[str, Found]:
@@ -81,8 +86,7 @@ def _wanted(path: Path, image: Image.Image, wants: Mapping[str, Still]) -> dict[
     image.load()
     if image.format == "JPEG":
         _check_jpeg(path.read_bytes())
-    orientation = image.getexif().get(_ORIENTATION, 1)
-    turn = picture.EXIF.get(orientation, picture.Turn())
+    turn = picture.EXIF.get(_orientation(image), picture.Turn())
     found = {}
     for name, want in wants.items():
         pixels: NDArray[Any]
@@ -98,6 +102,15 @@ def _wanted(path: Path, image: Image.Image, wants: Mapping[str, Still]) -> dict[
         out = picture.cropped(frame, want, turn)
         found[name] = Found(picture.convert(frame, want, turn), narrowed=lost, cropped=out)
     return found
+
+
+def _orientation(image: Image.Image) -> Any:
+    """Return what EXIF says; broken EXIF says nothing, and the picture is whole all the same."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return image.getexif().get(_ORIENTATION, 1)
+    except (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, struct.error):
+        return 1
 
 
 def is_deep(path: Path) -> bool:
@@ -119,13 +132,12 @@ def _check_jpeg(data: bytes) -> None:
     """
     import av
 
-    end = data.find(b"\xff\xd9", data.find(b"\xff\xda"))  # what is behind it is no picture
     container.listen()
     with av.logging.Capture() as log:
         decoder = av.CodecContext.create("mjpeg", "r")
         decoder.thread_count = 1
         try:
-            frames = decoder.decode(av.Packet(data[: end + 2])) + decoder.decode(None)
+            frames = decoder.decode(av.Packet(_without_remarks(data))) + decoder.decode(None)
         except av.error.PatchWelcomeError:
             return
         except av.error.FFmpegError as error:
@@ -133,6 +145,28 @@ def _check_jpeg(data: bytes) -> None:
     said = next((text.strip() for level, _, text in log if level <= av.logging.ERROR), "")
     if said or any(frame.is_corrupt for frame in frames):
         raise MediaError(f"damaged: {said or 'corrupt'}")
+
+
+def _without_remarks(data: bytes) -> bytes:
+    """Return the parts of a JPEG that its picture is made of, up to its end.
+
+    They are walked by their lengths: a small picture among the remarks has an end of its own.
+    Remarks (EXIF, profiles, comments) may be broken: the picture is whole all the same.
+    """
+    parts: list[bytes] = []
+    at, begin = 2, 0
+    while (mark := data.find(b"\xff", at)) >= 0 and mark + 4 <= len(data):
+        kind = data[mark + 1]
+        if kind == 0xD9:
+            return b"".join(parts) + data[begin : mark + 2]
+        if kind in _LENGTHLESS:
+            at = mark + (1 if kind == 0xFF else 2)
+            continue
+        at = mark + 2 + int.from_bytes(data[mark + 2 : mark + 4], "big")
+        if kind in _REMARKS:
+            parts.append(data[begin:mark])
+            begin = at
+    return b"".join(parts) + data[begin:]
 
 
 def _bytes(image: Image.Image, mode: str) -> NDArray[np.uint8]:
@@ -175,5 +209,5 @@ def _from_clip(path: Path, wants: Mapping[str, Still]) -> dict[str, Found]:
                         for name, w in wants.items()
                     }
         except (av.error.FFmpegError, ValueError) as error:
-            raise MediaError(f"damaged: {error.args[1]}") from None
+            raise MediaError(f"damaged: {error.args[-1]}") from None
     raise MediaError("no picture in it")

@@ -26,6 +26,8 @@ class Track:
     stream: Any
     kind: Kind
     index: int
+    among: int = 1
+    """How many streams of its kind the file has."""
     times: list[int] = field(default_factory=list)
     """When each packet that is shown begins, in ticks of the file's clock, ascending."""
     last: int = 0
@@ -35,6 +37,8 @@ class Track:
     packets: int = 0
     skipped: int = 0
     """Ticks at the start that the file says are not played (the lead-in of a sound encoder)."""
+    held: int = 0
+    """Until when empty packets, which repeat a frame, hold the picture; in ticks of that clock."""
     cut: list[int] = field(default_factory=list)
     """When packets are shown of which the end is missing, in ticks of the file's clock."""
     open_start: bool = False
@@ -75,7 +79,7 @@ class Track:
     @property
     def end(self) -> int:
         """When the last one ends."""
-        return self.times[-1] + self.last if self.times else 0
+        return max(self.times[-1] + self.last, self.held) if self.times else 0
 
     @property
     def expected(self) -> float:
@@ -130,6 +134,8 @@ class _Listed:
     shown: list[tuple[int, int]] = field(default_factory=list)
     """Begin and length of those that are shown, in ticks."""
     hidden: int = 0
+    empty: int = 0
+    held: int = 0
     cut: list[int] = field(default_factory=list)
     skipped: int = 0
     open_start: bool = False
@@ -137,6 +143,10 @@ class _Listed:
     def add(self, packet: Any, time: int) -> None:
         if packet.is_discard:
             self.hidden += 1
+            return
+        if not packet.size:  # "as before": dropped frames in Ogg, MP4 and others
+            self.empty += 1
+            self.held = max(self.held, time + (packet.duration or 0))
             return
         if not self.shown and not self.hidden:
             self.skipped = _skipped(packet)
@@ -173,7 +183,8 @@ def listed(tracks: Iterable[Track], packets: Iterable[Any]) -> float:
 def _fill(track: Track, stream: _Listed) -> None:
     stream.shown.sort()
     track.times = [time for time, _ in stream.shown]
-    track.packets = len(stream.shown) + stream.hidden
+    track.packets = len(stream.shown) + stream.hidden + stream.empty
+    track.held = stream.held
     track.cut, track.skipped, track.open_start = stream.cut, stream.skipped, stream.open_start
     if stream.shown:
         step = usual_step(track.times)
@@ -203,8 +214,8 @@ def _span(stream: _Listed) -> tuple[float, float]:
 
 def _skipped(packet: Any) -> int:
     """Return the ticks at the start of a first packet that are decoded and not played."""
-    if not packet.has_sidedata("skip_samples"):
-        return 0
+    codec = packet.stream.codec_context
+    if codec is None or not packet.has_sidedata("skip_samples"):
+        return 0  # of a stream without a decoder nothing is played
     samples = struct.unpack("<I", bytes(packet.get_sidedata("skip_samples"))[:4])[0]
-    rate = packet.stream.codec_context.sample_rate or 1
-    return int(samples / rate / packet.time_base)
+    return int(samples / (codec.sample_rate or 1) / packet.time_base)

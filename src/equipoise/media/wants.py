@@ -85,6 +85,8 @@ class Found:
     are no longer different (the worst of the frames)."""
     cropped: float = 0.0
     """Pictures, Still: share of the picture's area that ``fit: crop`` leaves out (the worst)."""
+    tracks: int = 1
+    """Pictures, Sound: how many such tracks the file has, of which one was read."""
 
 
 def left_out(sides: Sequence[float], size: tuple[int, int], fit: str) -> float:

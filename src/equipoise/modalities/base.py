@@ -42,6 +42,8 @@ class Reading:
     """What the settings did to it: ``cut`` (the share that was left out), ``filled``, ..."""
     packed: Packed | None = None
     """The same sample as it lies in the store, where that is not its numbers."""
+    tracks: int = 1
+    """How many tracks of this kind its file has, of which one was read."""
 
 
 @dataclass(frozen=True)

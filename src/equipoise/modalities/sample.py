@@ -10,6 +10,7 @@ from typing import Any
 
 from equipoise import files
 from equipoise.errors import UserError
+from equipoise.media.damage import Tolerance
 from equipoise.media.decode import decode as decode_media
 from equipoise.media.errors import MediaError, MissingStreamError
 from equipoise.modalities.base import Reader, Reading, finite
@@ -41,12 +42,15 @@ def too_large(readers: Readers) -> Iterator[str]:
             )
 
 
-def read_sample(readers: Readers, sources: Sources) -> dict[str, Reading]:
+def read_sample(
+    readers: Readers, sources: Sources, tolerance: Tolerance | None = None
+) -> dict[str, Reading]:
     """Read one sample: each media file is decoded once for all modalities that want it.
 
     Args:
         readers: Modality to its reader.
         sources: Modality to where its sample is; the same modalities.
+        tolerance: How much of a media file may be missing; None: what :class:`Tolerance` says.
 
     Returns:
         Modality to reading, of the shapes that :meth:`Reader.stored` says.
@@ -60,7 +64,7 @@ def read_sample(readers: Readers, sources: Sources) -> dict[str, Reading]:
     for source in dict.fromkeys(sources.values()):
         names = [name for name, other in sources.items() if other == source]
         try:
-            readings |= _source(source, {name: readers[name] for name in names})
+            readings |= _source(source, {name: readers[name] for name in names}, tolerance)
         except MediaError as error:
             if len(set(sources.values())) > 1:
                 error.args = (f"{names[0]}: {error}",)
@@ -80,8 +84,8 @@ class Checked:
 class ReadChecked:
     """Reads samples whose files are still those of stage download; runs in another process."""
 
-    def __init__(self, readers: Readers) -> None:
-        self._readers = readers
+    def __init__(self, readers: Readers, tolerance: Tolerance | None = None) -> None:
+        self._readers, self._tolerance = readers, tolerance
 
     def __call__(self, sample: Checked) -> dict[str, Reading]:
         """Return modality to reading; of what is packed, the bytes alone.
@@ -93,7 +97,7 @@ class ReadChecked:
         for path, checksum in sample.checksums.items():
             if files.sha256(Path(path)) != checksum:
                 raise UserError(f"{path}: changed since stage download; run it again")
-        readings = read_sample(self._readers, sample.sources)
+        readings = read_sample(self._readers, sample.sources, self._tolerance)
         return {name: _light(reading) for name, reading in readings.items()}
 
 
@@ -121,14 +125,19 @@ def read_present(readers: Readers, sources: Sources) -> dict[str, Reading]:
                 raise MediaError(f"no {' and no '.join(sources)} stream") from None
 
 
-def _source(source: Path | str, readers: Readers) -> dict[str, Reading]:
+def _source(
+    source: Path | str, readers: Readers, tolerance: Tolerance | None
+) -> dict[str, Reading]:
     """Read what some modalities make of one source."""
     wants = {name: reader.want(source) for name, reader in readers.items()}
     media = {name: want for name, want in wants.items() if want is not None}
-    found = decode_media(Path(source), media) if media else {}
+    found = decode_media(Path(source), media, tolerance) if media else {}
     readings = {}
     for name, reader in readers.items():
-        reading = reader.take(found[name]) if name in found else reader.read(source)
+        if name in found:
+            reading = replace(reader.take(found[name]), tracks=found[name].tracks)
+        else:
+            reading = reader.read(source)
         readings[name] = _checked(name, reader, reading)
     return readings
 

@@ -12,7 +12,8 @@ from equipoise.section import Positive, Section
 
 T = TypeVar("T")
 
-Size = Annotated[int, Field(ge=8)]
+Size = Annotated[int, Field(ge=8, lt=2**16)]
+"""Pixels of one side: no format of pictures has more."""
 Pair = Annotated[tuple[T, T], Field(strict=False)]
 """Two values of one type; a list of YAML or JSON will do."""
 Both = Annotated[

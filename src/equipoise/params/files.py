@@ -43,6 +43,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: nested too deeply to be parameters; write it anew") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: a table of parameters is expected")
+    if r"\u0000" in json.dumps(value, default=str, skipkeys=True):
+        raise UserError(f"{path}: a text in it holds the character NUL, as no name can; remove it")
     return value
 
 

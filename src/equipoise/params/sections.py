@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from equipoise.media.damage import Tolerance
 from equipoise.section import Fraction, Name, Positive, Section, Seed
 
 
@@ -16,6 +17,8 @@ class Extract(Section):
     """Manifest rows in one shard: the unit of work that is kept when extraction is interrupted."""
     max_reject_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
     """The stage fails when a larger part of the clips cannot be decoded."""
+    tolerance: Tolerance = Tolerance()
+    """Of the media, before they are refused as damaged or truncated."""
     parts: Positive = 1
     """Jobs that decode a data set, on as many nodes, before one joins what they made; the features
     are the same bytes. 1: one job does it all."""

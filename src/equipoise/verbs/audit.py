@@ -79,4 +79,5 @@ def _samples(options: argparse.Namespace) -> tuple[Samples, Split | None]:
     tables, split = (
         (told.tables, told.split) if told else (proposal.propose(folder), params.Split())
     )
-    return of_folder(folder, tables, split, options.threads), split
+    tolerance = told.tolerance if told else None
+    return of_folder(folder, tables, split, options.threads, tolerance), split

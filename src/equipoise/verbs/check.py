@@ -32,12 +32,12 @@ def _check(options: argparse.Namespace) -> None:
     told = proposal.told(options.folder, PARAMS)
     folder = told.folder if told else options.folder
     if told is None:
-        tables, split = proposal.propose(folder), None
+        tables, split, tolerance = proposal.propose(folder), None, None
         sys.stdout.write(f"proposed, for lack of an entry in {PARAMS}:\n{proposal.as_yaml(tables)}")
     else:
-        tables, split = told.tables, told.split
+        tables, split, tolerance = told.tables, told.split, told.tolerance
         sys.stdout.write(f"modalities of {PARAMS}: {', '.join(tables)}\n")
-    found = check(folder, tables, options.threads, split, options.quick)
+    found = check(folder, tables, options.threads, split, options.quick, tolerance)
     for line in (*(f"note: {note}" for note in found.notes), *found.problems):
         sys.stdout.write(f"{line}\n")
     for line in _alone(told.name if told else "", options.probe):

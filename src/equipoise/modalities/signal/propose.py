@@ -16,8 +16,8 @@ MOST = 8192
 def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
     """Return settings for files of one array each: time is the axis whose length changes.
 
-    Nothing where that is not clear: several arrays in a file, several axes that change, or so many
-    numbers at a time that they are pictures.
+    Nothing where that is not clear: most files cannot be read (several arrays in one, say), several
+    axes change, or there are so many numbers at a time that they are pictures.
     """
     shapes = []
     for source in sources:
@@ -26,8 +26,12 @@ def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
         try:
             shapes.append(load(source).shape)
         except MediaError:
-            return {}
-    if not shapes or len({len(shape) for shape in shapes}) > 1 or not 1 <= len(shapes[0]) <= 3:
+            continue  # refused by its row, by who reads all
+    if (
+        2 * len(shapes) <= len(sources)
+        or len({len(shape) for shape in shapes}) > 1
+        or not 1 <= len(shapes[0]) <= 3
+    ):
         return {}
     lengths = list(zip(*shapes, strict=True))
     changing = [axis for axis, found in enumerate(lengths) if len(set(found)) > 1]

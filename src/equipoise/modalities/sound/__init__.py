@@ -15,9 +15,9 @@ from equipoise.section import Fraction, Positive, Section
 class Settings(Section):
     """How a clip's sound is stored: (frequency, time) or (samples,), float16."""
 
-    rate: Annotated[int, Field(ge=1000)]
+    rate: Annotated[int, Field(ge=1000, lt=2**31)]
     """Sampling rate in Hz, after mixing to mono and resampling."""
-    seconds: Annotated[float, Field(gt=0)]
+    seconds: Annotated[float, Field(gt=0, lt=2**31)]
     """Length in seconds; longer sound is cut, shorter is filled up."""
     place: Literal["start", "centre"] = "start"
     """Which part of a longer sound is kept. For a random part in training store more seconds, and

@@ -19,7 +19,7 @@ class Settings(Section):
     ``google-bert/bert-base-uncased``."""
     revision: str = "main"
     """Of a hub id: branch, tag or commit."""
-    length: Annotated[int, Field(ge=4)]
+    length: Annotated[int, Field(ge=4, lt=2**31)]
     """Tokens, special ones counted; a longer text is cut at its end, a shorter one filled up."""
     inline: bool = False
     """The column of the manifest holds the text itself, not a path."""

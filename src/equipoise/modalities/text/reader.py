@@ -119,9 +119,13 @@ def words(text: str) -> list[str]:
 def propose(sources: Sequence[Path | str]) -> dict[str, Any]:
     """Return settings to start from: bytes, as many as the longest of some texts."""
     inline = not any(isinstance(source, Path) for source in sources)
-    try:
-        texts = [s if isinstance(s, str) else s.read_text(encoding="utf-8") for s in sources]
-    except (OSError, UnicodeDecodeError):
+    texts = []
+    for source in sources:
+        try:
+            texts.append(source if isinstance(source, str) else source.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            continue  # refused by its row, by who reads all
+    if 2 * len(texts) <= len(sources):
         return {}
     longest = max((len(text.encode("utf-8")) for text in texts), default=0)
     table: dict[str, Any] = {"tokenizer": "bytes", "length": min(max(longest + 1, 16), 512)}
