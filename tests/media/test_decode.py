@@ -1,3 +1,4 @@
+import errno
 import os
 
 import numpy as np
@@ -238,3 +239,14 @@ def test_a_name_that_is_no_text(clips, tmp_path):
     path.write_bytes((clips / "tone.wav").read_bytes())
     with pytest.raises(MediaError, match="not UTF-8; rename it"):
         decode(path, {"audio": AUDIO})
+
+
+def test_a_disk_that_fails_is_not_a_damaged_file(tmp_path, monkeypatch):
+    (tmp_path / "x").write_bytes(b"caff\0\1\0\0" + bytes(100))
+
+    def fail(path, first):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(look, "_claimed_size", fail)
+    with pytest.raises(MediaError, match="^cannot be read: Input/output error$"):
+        look.claimed_size(tmp_path / "x", b"caff")

@@ -1,5 +1,6 @@
 """What is looked at before anything opens a file: its kind, its first bytes, its claimed size."""
 
+import errno
 import os
 import re
 import stat
@@ -63,12 +64,17 @@ def claimed_size(path: Path, first: bytes) -> int | None:
         never came to fill it in.
 
     Raises:
-        MediaError: A part of it claims a size that no file has.
+        MediaError: A part of it claims a size that no file has, or it cannot be read.
     """
     try:
         return _claimed_size(path, first)
-    except (OSError, OverflowError):  # of a step behind where any file can end
-        raise MediaError("damaged: a part of it claims to be larger than any file") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise MediaError(f"cannot be read: {error.strerror}") from None
+    except OverflowError:
+        pass
+    # A step behind where any file can end.
+    raise MediaError("damaged: a part of it claims to be larger than any file")
 
 
 def _claimed_size(path: Path, first: bytes) -> int | None:
