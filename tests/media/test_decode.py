@@ -248,5 +248,5 @@ def test_a_disk_that_fails_is_not_a_damaged_file(tmp_path, monkeypatch):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(look, "_claimed_size", fail)
-    with pytest.raises(MediaError, match="^cannot be read: Input/output error$"):
+    with pytest.raises(MediaError, match=r"^cannot be read: Input/output error$"):
         look.claimed_size(tmp_path / "x", b"caff")
