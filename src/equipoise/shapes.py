@@ -179,7 +179,7 @@ class Fit(Shape):
     means: list[float] = []
     variances: list[float] = []
     weights: list[float] = []
-    bic: Numbers = {}
+    bic: dict[str, float | None] = {}
     balanced_component: int | None = None
     log_likelihood: float | None = None
     converged: bool = False

@@ -134,7 +134,8 @@ def test_what_is_here_is_listed(ave):
     }
     assert here["audit"] is None and recipes.describe()["crema_d"]["on_disk"] is None
     Path("results/audit").mkdir(parents=True)
-    vouch.write(Path("results/audit/ave.json"), {"leaks": [1, 2], "rejects": {"samples": 3}})
+    found = {"leaks": [{"by": "bytes"}, {"by": "content"}], "rejects": {"samples": 3}}
+    vouch.write(Path("results/audit/ave.json"), found)
     assert recipes.describe()["ave"]["audit"] == {"leaks": 2, "rejects": {"samples": 3}}
     assert {"known", "access", "size", "licence", "lists", "presets"} <= here.keys()
     vouch.write(raw["manifest"].with_name(published.COVERAGE), {"samples": ["a", "b"]})
