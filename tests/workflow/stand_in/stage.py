@@ -111,7 +111,8 @@ def run(job, settings):
         elif path.name == "comparison.json":  # `equipoise show` compares the table with it
             from equipoise.evaluation.comparison import write_numbers
 
-            write_numbers(path, json.loads(text), path.with_suffix(".csv"))
+            numbers = {"data set": {"method": json.loads(text)}}
+            write_numbers(path, numbers, path.with_suffix(".csv"))
         else:
             path.write_text(TABLE if path.name == "comparison.csv" else text)
         if os.environ.get("FAIL") == job.stage:
