@@ -45,6 +45,7 @@ rule all:
 onstart:
     init_tracking()
     prepare_cluster()
+    start_forkserver()
 
 
 onsuccess:

@@ -7,14 +7,14 @@ teacher counts, as in ``equipoise show --differences``.
 """
 
 import argparse
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from statistics import fmean
 
-from equipoise import cli, layout, params
+from project import run_job
+
+from equipoise import cli, layout, params, timing
 from equipoise.evaluation.cost import relative_costs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,25 +33,12 @@ def job(stage: str, *cell: str) -> list[str]:
 
 
 def seconds(method: str) -> float:
-    """Train once; return user and system time of the process."""
-    process = subprocess.Popen(
-        ["equipoise", *job("train", DATASET, method, SEED), "--threads", "1"],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_TRACKING_URI": ""},
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    """Train once; return the CPU time of the job."""
+    if not run_job(*job("train", DATASET, method, SEED)):
         sys.exit(f"error: training {method} failed")
-    used = usage.ru_utime + usage.ru_stime
+    used = timing.cpu_seconds(layout.timing("train", DATASET, method, SEED))
     print(f"{method:24} {used:6.1f} s", flush=True)
     return used
-
-
-def write(method: str, cpu_time: float) -> None:
-    """Write the time where Snakemake would."""
-    path = layout.timing("train", DATASET, method, SEED)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"cpu_time\n{cpu_time:.2f}\n")
 
 
 def prepare(methods: list[str]) -> None:
@@ -82,8 +69,8 @@ def main() -> None:
     for place, key in enumerate(trained):
         if place % 4 == 0:
             joint.append(seconds("joint"))
-        write(key, seconds(key))
-    write("joint", fmean(joint))
+        seconds(key)
+    timing.write(layout.timing("train", DATASET, "joint", SEED), fmean(joint))
     print(f"{'joint, mean':24} {fmean(joint):6.1f} s\n")
     found = relative_costs(DATASET, trained, "joint")
     for key in ["joint", *trained]:

@@ -1,7 +1,9 @@
 """A copy of this project to measure in, with settings of its own in ``overlay.yaml``."""
 
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,3 +21,14 @@ def make_project(folder: Path, overlay: Mapping[str, Any]) -> None:
         else:
             shutil.copy(source, folder / name, follow_symlinks=False)
     (folder / "overlay.yaml").write_text(json.dumps(overlay))  # JSON is YAML
+
+
+def run_job(*arguments: str) -> bool:
+    """Run ``equipoise`` as an untracked job of one thread; return whether it ended well."""
+    done = subprocess.run(
+        ["equipoise", *arguments, "--threads", "1"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_TRACKING_URI": ""},
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    return not done.returncode

@@ -1,18 +1,19 @@
 """CPU time of training each method of the study, for the column ``cost``; run it in its folder.
 
 Trains some seeds again on an otherwise idle machine, as many at a time as there are cores, one
-thread each. Writes the times where ``equipoise show --differences`` reads them, and prints whether
+thread each. Prints the times, which ``equipoise show --differences`` reads too, and whether
 the files are the bytes of the study. Times of other seeds, measured otherwise, are deleted.
 """
 
 import argparse
 import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from equipoise import files, layout, params
+from project import run_job
+
+from equipoise import files, layout, params, timing
 
 OVERLAY = Path("configs/study.yaml")
 
@@ -23,18 +24,9 @@ def train(stage: str, *cell: str) -> str:
     before = [files.sha256(path) for path in paths]
     names = [f"--{name}" for name in layout.CELL[stage]]
     told = [word for pair in zip(names, cell, strict=True) for word in pair]
-    process = subprocess.Popen(
-        ["equipoise", stage, *told, "--threads", "1", "--overlay", str(OVERLAY)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_TRACKING_URI": ""},
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    if not run_job(stage, *told, "--overlay", str(OVERLAY)):
         sys.exit(f"error: {stage} {' '.join(cell)} failed; is the study complete?")
-    seconds = usage.ru_utime + usage.ru_stime
-    timing = layout.timing(stage, *cell)
-    timing.parent.mkdir(parents=True, exist_ok=True)
-    timing.write_text(f"cpu_time\n{seconds:.2f}\n")
+    seconds = timing.cpu_seconds(layout.timing(stage, *cell))
     same = before == [files.sha256(path) for path in paths]
     return f"{' '.join((stage, *cell)):50} {seconds:6.1f} s  {'same' if same else 'OTHER'} bytes"
 
@@ -44,7 +36,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", default=["0", "1"])
     options = parser.parse_args()
     study = params.load(overlays=[OVERLAY])
-    for path in Path("benchmarks/snakemake").rglob("seed*.tsv"):
+    for path in Path("state/timing").rglob("seed*.json"):
         path.unlink()
     jobs = [("warmup", dataset, seed) for seed in options.seeds for dataset in study.datasets]
     jobs += [

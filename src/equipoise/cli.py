@@ -47,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     2: bad input; 75: stopped by SIGTERM or SIGUSR1, to be run again; 130: stopped by Ctrl-C.
     """
+    if arguments is None and "EQUIPOISE_FORKSERVER" in os.environ:
+        from equipoise import forkserver
+
+        if (status := forkserver.hand_over(sys.argv[1:])) is not None:
+            return status
     options = _parser().parse_args(arguments)
     from equipoise.console import setup_logging  # ``--help`` needs nothing but the parser
 
@@ -55,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Of several processes of one job, all meet the same error; the first of a machine says it.
     speaks = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
-        status: int | None = options.action(options)
+        status = options.action(options)
         sys.stdout.flush()  # a full disk behind it is met here, not when Python ends
     except UserError as error:
         if speaks or isinstance(error, ProcessError):
@@ -157,7 +162,7 @@ def _add_stage(verb: argparse.ArgumentParser, cell: Sequence[str]) -> None:
 
 
 def _stage(options: argparse.Namespace) -> int:
-    from equipoise import params
+    from equipoise import params, timing
     from equipoise.stages.job import Job
 
     stage = options.verb
@@ -176,6 +181,7 @@ def _stage(options: argparse.Namespace) -> int:
         runtime = _runtime(options)
     seed = getattr(options, "seed", 0)
     part = getattr(options, "part", None)
+    cell = [str(getattr(options, name)) for name in CELL[stage]]
     job = Job(stage, dataset, method, seed, options.threads, runtime, options.code, part)
     run = importlib.import_module(f"equipoise.stages.{stage}").run
     if stage in SHARED:
@@ -188,8 +194,11 @@ def _stage(options: argparse.Namespace) -> int:
                 run(job, settings)
             return 0
         if runtime.processes > 1:
-            return launch.launch(options.arguments, runtime.processes)
+            if not (status := launch.launch(options.arguments, runtime.processes)):
+                timing.note(stage, *cell)
+            return status
     run(job, settings)
+    timing.note(stage, *cell)
     return 0
 
 

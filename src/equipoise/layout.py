@@ -37,6 +37,7 @@ FOLDERS = tuple(
         "results/audit",
         *("state/download", "state/extract", "state/embed", "state/warmup", "state/search"),
         "state/train",
+        *("state/timing/warmup", "state/timing/train"),
     )
 )
 #: All that stages write, and what tells of them.
@@ -50,7 +51,6 @@ WRITTEN = tuple(
             "results",
             "state",
             "logs",
-            "benchmarks/snakemake",
             "mlruns",
             "mlartifacts",
         ),
@@ -188,14 +188,14 @@ def outputs(stage: str, *cell: str) -> dict[str, Path]:
 
 
 def timing(stage: str, *cell: str) -> Path:
-    """What Snakemake measured of one job of stage warmup or train; no output, never recorded.
+    """What one job of stage warmup or train took; no output, never recorded.
 
     Args:
         stage: ``warmup`` or ``train``.
         cell: Data set, method (stage train only) and seed.
     """
     *parts, seed = cell
-    return Path("benchmarks/snakemake", stage, *parts, f"seed{seed}.tsv")
+    return Path("state/timing", stage, *parts, f"seed{seed}.json")
 
 
 def state(stage: str, *parts: str) -> Path:

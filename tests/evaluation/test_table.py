@@ -5,7 +5,7 @@ import made_up_results as made_up
 import pytest
 from made_up_results import Grid
 
-from equipoise import layout, vouch
+from equipoise import layout, timing, vouch
 from equipoise.errors import UserError
 from equipoise.evaluation.comparison import DIFFERENCE
 from equipoise.evaluation.table import format_table
@@ -61,20 +61,15 @@ def test_something_else_is_refused():
         format_table(Path("missing.csv"))
 
 
-def write_timing(path: Path, seconds: float) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"s\tcpu_time\n99\t{seconds}\n")
-
-
 def test_differences_with_p_value_and_cost():
     made_up.write(grid := Grid(methods=("joint", "gmm", "lfm-heuristic")))
     compare.run(Job("compare"), grid.settings())
     for seed, joint, lfm in ((0, 10, 12), (1, 20, 24)):
-        write_timing(layout.timing("train", "keypad", "joint", str(seed)), joint)
-        write_timing(layout.timing("train", "keypad", "lfm-heuristic", str(seed)), lfm)
+        timing.write(layout.timing("train", "keypad", "joint", str(seed)), joint)
+        timing.write(layout.timing("train", "keypad", "lfm-heuristic", str(seed)), lfm)
     # It continues from the warm-up: 6 + 24 s against the mean of 10 s and 20 s.
-    write_timing(layout.timing("train", "keypad", "gmm", "0"), 6)
-    write_timing(layout.timing("warmup", "keypad", "0"), 24)
+    timing.write(layout.timing("train", "keypad", "gmm", "0"), 6)
+    timing.write(layout.timing("warmup", "keypad", "0"), 24)
     text = format_table(layout.compare()["table"], markdown=True, differences=True)
     joint, gmm, lfm = (line.split("|")[1:-1] for line in text.splitlines()[-3:])
     row = made_up.table()[1]
@@ -93,7 +88,7 @@ def test_a_method_pays_for_its_teacher():
     model["settings"]["teacher"] = "unimodal"
     vouch.write(path, model)
     for key, seconds in (("joint", 10), ("unimodal", 8), ("umt", 14)):
-        write_timing(layout.timing("train", "keypad", key, "0"), seconds)
+        timing.write(layout.timing("train", "keypad", key, "0"), seconds)
     text = format_table(layout.compare()["table"], markdown=True, differences=True)
     costs = [line.split("|")[-2].strip() for line in text.splitlines()[-3:]]
     assert costs == ["1.0", "0.8", "2.2"], "14 + 8 seconds against 10"

@@ -28,6 +28,7 @@ GRID = {
     },
     "seeds": [0],
     "search": {"trials": 1, "seed": 0, "train": [{"learning_rate": 0.01}], "options": {}},
+    "runtime": {"fork_server": False},  # it imports PyTorch, which stand-ins do without
 }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path[:0] = [f"{workflow.basedir}/src", f"{workflow.basedir}/workflow/scripts"]
 import arrays, outages, retries
 from code_files import code_digest
-from equipoise import layout, params as parameters, provenance as code_state
+from equipoise import forkserver, layout, params as parameters, provenance as code_state
 from equipoise.data import origin
 from equipoise.errors import UserError
 from snakemake.settings.types import DeploymentMethod
@@ -99,10 +99,10 @@ def before_each_command():
         text += 'equipoise() { python -m equipoise.cli "$@"; }; '
     else:
         text += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
-    return text.replace("{", "{{").replace("}", "}}")
+    return text
 
 
-shell.prefix(before_each_command())
+shell.prefix(before_each_command().replace("{", "{{").replace("}", "}}"))
 
 
 def paths(cell, *names):
@@ -185,12 +185,33 @@ def command(stage, *more):
 os.environ.setdefault("EQUIPOISE_RUN", f"{os.getpid()}-{os.urandom(4).hex()}")
 
 
+def jobs_run_here():
+    executor = type(workflow.scheduler._executor).__module__
+    return executor.startswith("snakemake.executors.local")
+
+
+def start_forkserver():
+    """Jobs that import PyTorch share one import, if there are several, and all in one environment."""
+    short = ("warmup", "gap", "train", "evaluate")
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in short]
+    if (
+        PARAMS.runtime.fork_server
+        and jobs_run_here()
+        and not DEPLOYED
+        and len(jobs) > 2
+    ):
+        # What Snakemake sets for a job of one thread; others run by themselves.
+        libraries = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "NUMEXPR_NUM")
+        names = [f"{name}_THREADS" for name in (*libraries, "VECLIB_MAXIMUM")]
+        environment = {**os.environ, **dict.fromkeys(names, "1")}
+        forkserver.start(before_each_command(), environment)
+
+
 def init_tracking():
     """Jobs on this machine leave their runs to `import_tracked`; for others make a store once."""
     if "MLFLOW_TRACKING_URI" in os.environ:
         return
-    executor = type(workflow.scheduler._executor).__module__
-    if executor.startswith("snakemake.executors.local"):
+    if jobs_run_here():
         os.environ.update(EQUIPOISE_TRACKING="later")
     elif not Path("mlflow.db").exists():
         # Parallel first users would race for its tables.

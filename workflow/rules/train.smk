@@ -16,8 +16,6 @@ rule warmup:
         **WARMUP,
     log:
         "logs/warmup/{dataset}/seed{seed}.log",
-    benchmark:
-        str(layout.timing("warmup", "{dataset}", "{seed}"))
     conda:
         ENVIRONMENT
     threads: 1
@@ -80,8 +78,6 @@ rule train:
         **paths(layout.train("{dataset}", "{method}", "{seed}")),
     log:
         "logs/train/{dataset}/{method}/seed{seed}.log",
-    benchmark:
-        str(layout.timing("train", "{dataset}", "{method}", "{seed}"))
     conda:
         ENVIRONMENT
     threads: 1

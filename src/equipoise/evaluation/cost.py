@@ -1,22 +1,22 @@
-"""What training a method took, from Snakemake's benchmark files of the jobs that ran here."""
+"""What training a method took, from the times of the jobs that ran here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from statistics import fmean
 
 from equipoise import layout
-from equipoise.errors import UserError
-from equipoise.evaluation.collect import read_model, read_strings, warmup_epochs
+from equipoise.evaluation.collect import read_model, warmup_epochs
+from equipoise.timing import cpu_seconds
 
 
 def relative_costs(dataset: str, keys: Iterable[str], baseline: str) -> dict[str, float]:
     """Return the CPU time of training each method as a multiple of the baseline's.
 
-    The mean over the seeds that were trained here, starting the program included; a method that
-    continues from the warm-up pays for the warm-up, too, and one with a teacher for its teacher.
-    The search is not in it: it has the same number of trials for every method.
+    The mean over the seeds that were trained here, without what jobs share (the import of PyTorch,
+    :mod:`equipoise.forkserver`); a method that continues from the warm-up pays for the warm-up,
+    too, and one with a teacher for its teacher. The search is not in it: it has the same number of
+    trials for every method.
 
     Returns:
         Method key to factor; without those that were not trained here.
@@ -37,18 +37,10 @@ def _seconds(dataset: str, key: str) -> float | None:
 
 def _of_run(dataset: str, key: str, seed: str) -> float:
     """Return CPU seconds of one training and of those that it read."""
-    total = _cpu_time(layout.timing("train", dataset, key, seed))
+    total = cpu_seconds(layout.timing("train", dataset, key, seed))
     model = read_model(layout.train(dataset, key, seed)["model"])
     if warmup_epochs(model):
-        total += _cpu_time(layout.timing("warmup", dataset, seed))
+        total += cpu_seconds(layout.timing("warmup", dataset, seed))
     if teacher := model["settings"].get("teacher"):
         total += _of_run(dataset, teacher, seed)
     return total
-
-
-def _cpu_time(path: Path) -> float:
-    table = read_strings(path, separator="\t")
-    try:
-        return float(table["cpu_time"].iloc[-1])
-    except (KeyError, IndexError, ValueError):
-        raise UserError(f"{path}: not a benchmark file of Snakemake; delete it") from None

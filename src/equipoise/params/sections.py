@@ -172,3 +172,5 @@ class Runtime(Section):
     """Longest time between two training checkpoints."""
     resident_gib: Annotated[float, Field(ge=0)] = 8.0
     """Features up to this size are held in memory; larger ones are read row by row."""
+    fork_server: bool = True
+    """Snakemake on one machine: jobs are forks of a process that has PyTorch imported."""

@@ -86,6 +86,7 @@ def outputs(job):
 
 
 def run(job, settings):
+    print(f"child of {os.getppid()}", flush=True)  # into the log of the job
     if "TRACE" in os.environ:
         with Path(os.environ["TRACE"]).open("a") as file:
             file.write(f"{job.stage}:{job.name}\n")

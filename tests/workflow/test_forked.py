@@ -1,0 +1,53 @@
+"""Jobs on one machine are forks of one process that has PyTorch imported."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from test_demo import DEMO, children, start
+
+from equipoise import layout
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+
+@pytest.fixture
+def forking(own):
+    own.params(lambda tree: tree.pop("runtime"))
+    return own
+
+
+def parents(project, stage):
+    logs = (project.folder / "logs" / stage).rglob("*.log")
+    return [line for log in logs for line in log.read_text().splitlines() if "child of" in line]
+
+
+def test_they_have_one_parent_and_it_ends(forking):
+    forking.snakemake("--quiet", "all")
+    found = [line for stage in ("train", "evaluate") for line in parents(forking, stage)]
+    assert len(found) == 12, "two data sets, three methods"
+    assert len(set(found)) == 1
+    assert forking.nothing_to_do()
+    server = int(found[0].split()[-1])
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{server}").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{server}").exists()
+
+
+def test_few_jobs_do_without(forking):
+    forking.snakemake(str(layout.gap("keypad", "0")["fit"]))
+    found = parents(forking, "gap") + parents(forking, "warmup")
+    assert len(found) == len(set(found)) == 2
+
+
+def test_what_a_killed_demo_left_is_stopped(forking, tmp_path):
+    first = start(forking, tmp_path / "log", PAUSE="train")
+    for pid in [first.pid, *children(first.pid)]:
+        os.kill(pid, signal.SIGKILL)
+    first.wait()
+    text = forking.run(*DEMO)
+    assert "that a killed run left behind" in text
+    assert forking.nothing_to_do()
