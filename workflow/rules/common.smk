@@ -190,16 +190,19 @@ def jobs_run_here():
     return executor.startswith("snakemake.executors.local")
 
 
+def jobs_can_be_forks():
+    """Not with a GPU: whether one can be opened in a fork was not tried, and its jobs are long."""
+    device = PARAMS.runtime.device
+    some_gpu = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
+    on_cpu = device == "cpu" or device == "auto" and not some_gpu
+    return PARAMS.runtime.fork_server and on_cpu and jobs_run_here() and not DEPLOYED
+
+
 def start_forkserver():
-    """Jobs that import PyTorch share one import, if there are several, and all in one environment."""
+    """Jobs that import PyTorch share one import, if there are several of them."""
     short = ("warmup", "gap", "train", "evaluate")
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in short]
-    if (
-        PARAMS.runtime.fork_server
-        and jobs_run_here()
-        and not DEPLOYED
-        and len(jobs) > 2
-    ):
+    if len(jobs) > 2 and jobs_can_be_forks():
         # What Snakemake sets for a job of one thread; others run by themselves.
         libraries = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "NUMEXPR_NUM")
         names = [f"{name}_THREADS" for name in (*libraries, "VECLIB_MAXIMUM")]

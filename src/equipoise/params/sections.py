@@ -173,4 +173,4 @@ class Runtime(Section):
     resident_gib: Annotated[float, Field(ge=0)] = 8.0
     """Features up to this size are held in memory; larger ones are read row by row."""
     fork_server: bool = True
-    """Snakemake on one machine: jobs are forks of a process that has PyTorch imported."""
+    """Snakemake on one machine without a GPU: jobs are forks of a process that imported PyTorch."""
