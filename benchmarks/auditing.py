@@ -11,13 +11,13 @@ import argparse
 import csv
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import imageio_ffmpeg
+from project import children_seconds
 
 SECONDS = 0.6
 OWN = {
@@ -51,11 +51,10 @@ def make(folder: Path, clips: int) -> None:
 
 def cpu(*arguments: str) -> float:
     """Run a verb; return its CPU seconds, of its processes too."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = children_seconds()
     command = [sys.executable, "-m", "equipoise.cli", *arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return children_seconds() - before
 
 
 def main() -> None:

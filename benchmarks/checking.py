@@ -12,13 +12,13 @@ Aim: 10 times the 11 rows a second of commit e5f6ce9 (which was wall time, on tw
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import imageio_ffmpeg
+from project import children_seconds
 
 FEW = 24
 AIM = 110
@@ -58,13 +58,12 @@ def folder(path: Path, kind: str, contents: list[bytes], rows: int) -> Path:
 
 def cpu(data: Path, options: list[str]) -> float:
     """Return the CPU seconds of one ``equipoise check``, with those of its workers."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = children_seconds()
     command = [sys.executable, "-m", "equipoise.cli", "check", str(data), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if "no problem found" not in done.stdout + done.stderr:
         raise SystemExit(done.stdout + done.stderr)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return children_seconds() - before
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ waited for, the server and its forks among them.
 import argparse
 import ctypes
 import os
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -21,7 +20,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from project import make_project
+from project import children_seconds, make_project
 
 PR_SET_CHILD_SUBREAPER = 36
 MADE = ("models", "results", "state", "data/splits", "logs")
@@ -44,7 +43,7 @@ def snakemake(folder: Path, cores: int, server: bool, *more: str) -> tuple[float
     (folder / "server.yaml").write_text(f"runtime: {{fork_server: {str(server).lower()}}}\n")
     command = ["snakemake", *more, "--cores", str(cores), "--quiet", "all"]
     command += ["--configfile", "overlay.yaml", "server.yaml"]
-    begin, before = time.perf_counter(), used()
+    begin, before = time.perf_counter(), children_seconds()
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     subprocess.run(command, cwd=folder, env=environment, check=True)
     wall = time.perf_counter() - begin
@@ -52,12 +51,7 @@ def snakemake(folder: Path, cores: int, server: bool, *more: str) -> tuple[float
         try:
             os.wait()
         except ChildProcessError:
-            return used() - before, wall
-
-
-def used() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+            return children_seconds() - before, wall
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
-"""A copy of this project to measure in, with settings of its own in ``overlay.yaml``."""
+"""What benchmarks share: a copy of this project to measure in, jobs, and their CPU time."""
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -32,3 +33,9 @@ def run_job(*arguments: str) -> bool:
         check=False,
     )
     return not done.returncode
+
+
+def children_seconds() -> float:
+    """Return the CPU seconds of all processes that this one waited for, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
