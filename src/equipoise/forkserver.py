@@ -69,9 +69,10 @@ def start(command: str, environment: Mapping[str, str]) -> int:
         and its last job has ended.
 
     Raises:
-        OSError: There can be none: no pidfds (Linux before 5.3, some sandboxes), or the path of the
-            folder for temporary files is too long for a socket.
+        OSError: There can be none: no pidfds (Linux before 5.3, some sandboxes), the path of the
+            folder for temporary files is too long for a socket, or standard error is closed.
     """
+    os.fstat(2)  # or else a connection would get the number
     os.close(os.pidfd_open(os.getpid()))
     folder = tempfile.mkdtemp(prefix="equipoise-")  # mode 0700: nobody else can hand over a job
     address = str(Path(folder, "jobs"))
