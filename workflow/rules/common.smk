@@ -210,7 +210,9 @@ def start_forkserver():
         try:
             forkserver.start(before_each_command(), environment)
         except OSError as error:
-            print(f"NOTE: each job imports PyTorch by itself ({error})", file=sys.stderr)
+            print(
+                f"NOTE: each job imports PyTorch by itself ({error})", file=sys.stderr
+            )
 
 
 def init_tracking():
