@@ -11,6 +11,7 @@ imported is the same: a job with another environment (threads, paths, devices) r
 all when there is no server.
 """
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -26,7 +27,9 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from equipoise.errors import INTERRUPTED
 
 #: Names the socket of the server.
 ADDRESS = "EQUIPOISE_FORKSERVER"
@@ -42,9 +45,8 @@ _PASSED_ON = (
     *(signal.SIGUSR1, signal.SIGUSR2),
 )
 _SIZE = struct.Struct("!q")
-#: What comes back: the number of the job's process, then its exit status.
-_ANSWER = struct.Struct("!ci")
-_PROCESS, _STATUS = b"p", b"s"
+#: What comes back when a job has ended: its exit status. Before, a byte with the pidfd of the job.
+_STATUS = struct.Struct("!i")
 
 
 class Request(NamedTuple):
@@ -65,15 +67,27 @@ def start(command: str, environment: Mapping[str, str]) -> int:
     Returns:
         A file descriptor: the server ends when it is closed, or when this process ends, however,
         and its last job has ended.
+
+    Raises:
+        OSError: There can be none: no pidfds (Linux before 5.3, some sandboxes), the path of the
+            folder for temporary files is too long for a socket, or standard error is closed.
     """
+    os.fstat(2)  # or else a connection would get the number
+    os.close(os.pidfd_open(os.getpid()))
     folder = tempfile.mkdtemp(prefix="equipoise-")  # mode 0700: nobody else can hand over a job
     address = str(Path(folder, "jobs"))
-    lifeline, ours = os.pipe()
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)  # here, so that the first job finds it
+        try:
+            listener.bind(address)  # here, so that the first job finds it
+        except OSError:
+            Path(folder).rmdir()
+            raise
         listener.listen(128)
+        lifeline, ours = os.pipe()
+        # -P: as in the command, no file of the working folder hides a module.
+        python = f"python -P -m equipoise.forkserver {listener.fileno()}"
         subprocess.Popen(
-            ["bash", "-c", f"{command} exec python -m equipoise.forkserver {listener.fileno()}"],
+            ["bash", "-c", f"{command} exec {python}"],
             env={**environment, ADDRESS: address},
             stdin=lifeline,
             stdout=subprocess.DEVNULL,
@@ -81,6 +95,7 @@ def start(command: str, environment: Mapping[str, str]) -> int:
             start_new_session=True,  # the signals of a terminal are for the commands
         )
     os.close(lifeline)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # if the server is killed
     os.environ[ADDRESS] = address
     return ours
 
@@ -91,28 +106,46 @@ def hand_over(arguments: Sequence[str]) -> int | None:
     Ends this process as the job ended where that was by a signal.
     """
     address = os.environ.pop(ADDRESS)  # commands of this one are not for the server
-    request = Request(list(arguments), dict(os.environ), str(Path.cwd()))
-    message = json.dumps(request).encode()
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
+    with contextlib.ExitStack() as opened:
+        try:
+            for standard in (0, 1, 2):
+                os.fstat(standard)  # of one that is closed the connection would get the number
+            request = Request(list(arguments), dict(os.environ), str(Path.cwd()))
+            connection = opened.enter_context(socket.socket(socket.AF_UNIX))
             connection.connect(address)
-            socket.send_fds(connection, [_SIZE.pack(len(message))], [0, 1, 2])
-            connection.sendall(message)
-            kind, process = _answer(connection)
-            return _wait(connection, os.pidfd_open(process)) if kind == _PROCESS else None
-    except OSError:  # it has ended
-        return None
+            job = _ask(connection, request)
+        except OSError:  # it has ended
+            return None
+        except KeyboardInterrupt:  # while it imports
+            sys.stderr.write("equipoise: interrupted; the same command continues\n")
+            return INTERRUPTED
+        return None if job is None else _wait(connection, job)
+
+
+def _ask(connection: socket.socket, request: Request) -> int | None:
+    """Send a request; return the pidfd of the job that took it.
+
+    Of the job itself: it may have ended, and its number be another's, before this one looks.
+    """
+    message = json.dumps(request).encode()
+    socket.send_fds(connection, [_SIZE.pack(len(message))], [0, 1, 2])
+    connection.sendall(message)
+    _, pidfds, _, _ = socket.recv_fds(connection, 1, 1)
+    return pidfds[0] if pidfds else None
 
 
 def _wait(connection: socket.socket, job: int) -> int:
     """Wait for a job, given its pidfd, and pass on what signals come meanwhile."""
-    for number in _PASSED_ON:
-        signal.signal(number, lambda number, _: _send(job, number))
-    kind, status = _answer(connection)
-    if kind != _STATUS:
+    for number in (*_PASSED_ON, signal.SIGTSTP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda number, _: _pass_on(job, number))
+    told = _read(connection, _STATUS.size)
+    if not told:
         _send(job, signal.SIGKILL)
+        select.select([job], [], [])  # what it writes, the next one may write again
         sys.stderr.write("equipoise: error: the process that forks jobs was killed; try again\n")
         return 1
+    status = int(_STATUS.unpack(told)[0])
     if status < 0:
         if -status != signal.SIGKILL:
             signal.signal(-status, signal.SIG_DFL)
@@ -120,23 +153,27 @@ def _wait(connection: socket.socket, job: int) -> int:
     return status
 
 
+def _pass_on(job: int, number: int) -> None:
+    if number != signal.SIGTSTP:
+        _send(job, number)
+        return
+    _send(job, signal.SIGSTOP)  # the terminal's Ctrl-Z, which does not reach its session
+    os.kill(os.getpid(), signal.SIGSTOP)
+    _send(job, signal.SIGCONT)
+
+
 def _send(job: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):  # it has ended; the status is on its way
         signal.pidfd_send_signal(job, number)
 
 
-def _answer(connection: socket.socket) -> tuple[bytes, int]:
-    told = _read(connection, _ANSWER.size)
-    kind, number = _ANSWER.unpack(told) if told else (b"", 0)
-    return kind, int(number)
-
-
 def _read(connection: socket.socket, size: int) -> bytes:
     """Return so many bytes, or none if the other side ended before."""
     parts = []
-    while size and (part := connection.recv(min(size, 1 << 16))):
-        parts.append(part)
-        size -= len(part)
+    with contextlib.suppress(ConnectionError):
+        while size and (part := connection.recv(min(size, 1 << 16))):
+            parts.append(part)
+            size -= len(part)
     return b"" if size else b"".join(parts)
 
 
@@ -150,27 +187,26 @@ def serve(listener: socket.socket, lifeline: int = 0) -> Request | None:
     Returns:
         In the fork the request, with all that it names in place; None in the server at its end.
     """
-    for number in _PASSED_ON:
-        signal.signal(number, signal.SIG_IGN)  # it ends with its lifeline and its last job
+    # It ends with its lifeline and its last job.
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _PASSED_ON}
     jobs = _Jobs()
     jobs.waiting.register(listener, select.POLLIN)
     jobs.waiting.register(lifeline, select.POLLIN)
-    open_for_more = True
-    while open_for_more or jobs.commands:
+    while listener.fileno() >= 0 or jobs.commands:
         ready, _ = jobs.waiting.poll()[0]  # one at a time: what follows may close the others
-        if ready == listener.fileno():
-            connection, _ = listener.accept()
-            if not (pid := os.fork()):
-                jobs.forget()
-                listener.close()
-                return _become_job(connection)
-            jobs.add(pid, connection)
-        elif ready == lifeline:
+        if ready not in (listener.fileno(), lifeline):
+            jobs.look_at(ready)
+            continue
+        try:
+            connection = None if ready == lifeline else jobs.fork(listener)
+        except OSError:  # no memory, no descriptors: those that run go on, others run by themselves
+            ready = lifeline
+        if ready == lifeline:
             jobs.waiting.unregister(lifeline)
             jobs.waiting.unregister(listener)
-            open_for_more = False
-        else:
-            jobs.look_at(ready)
+            listener.close()  # whoever asks from now on does not wait for the last job
+        elif connection is not None:
+            return _become_job(connection, handlers)
     return None
 
 
@@ -182,7 +218,19 @@ class _Jobs:
         self.commands: dict[int, tuple[int, socket.socket]] = {}
         self.by_connection: dict[int, int] = {}
 
-    def add(self, pid: int, connection: socket.socket) -> None:
+    def fork(self, listener: socket.socket) -> socket.socket | None:
+        """Fork for the next command; return the connection to it in the fork, else None."""
+        connection, _ = listener.accept()
+        if pid := os.fork():
+            self._add(pid, connection)
+            return None
+        listener.close()
+        for pidfd, (_, other) in self.commands.items():
+            os.close(pidfd)
+            other.close()
+        return connection
+
+    def _add(self, pid: int, connection: socket.socket) -> None:
         pidfd = os.pidfd_open(pid)
         self.commands[pidfd] = pid, connection
         self.by_connection[connection.fileno()] = pidfd
@@ -202,37 +250,42 @@ class _Jobs:
         if self.by_connection.pop(connection.fileno(), None) is not None:
             self.waiting.unregister(connection)
         with connection, contextlib.suppress(OSError):  # nobody waits any more
-            connection.sendall(_ANSWER.pack(_STATUS, status))
-
-    def forget(self) -> None:
-        """In a fork: close what belongs to the others."""
-        for pidfd, (_, connection) in self.commands.items():
-            os.close(pidfd)
-            connection.close()
+            connection.sendall(_STATUS.pack(status))
 
 
-def _become_job(connection: socket.socket) -> Request:
+def _become_job(connection: socket.socket, handlers: Mapping[signal.Signals, Any]) -> Request:
     """Read the request and become what it asks for; end if it needs a process of its own."""
-    size, streams, _, _ = socket.recv_fds(connection, _SIZE.size, 3)
-    request = Request(*json.loads(_read(connection, *_SIZE.unpack(size))))
-    if _read_by_libraries(request.environment) != _read_by_libraries(os.environ):
-        os._exit(0)  # the command gets a status and no process
-    os.setsid()
-    for number in _PASSED_ON:
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for standard, stream in enumerate(streams):
-        os.dup2(stream, standard)
-        os.close(stream)
+    try:
+        request, streams = _requested(connection)
+        if _read_by_libraries(request.environment) != _read_by_libraries(os.environ):
+            os._exit(1)  # the command gets a status and no process
+        os.setsid()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.chdir(request.folder)
+        for standard, stream in enumerate(streams):
+            os.dup2(stream, standard)
+            os.close(stream)
+        job = os.pidfd_open(os.getpid())
+        socket.send_fds(connection, [b"p"], [job])
+        os.close(job)
+        connection.close()
+    except OSError:  # the command has ended, or meets the same by itself
+        os._exit(1)
     os.environ.clear()
     os.environ.update(request.environment)
-    os.chdir(request.folder)
     sys.argv = ["equipoise", *request.arguments]
     tempfile.tempdir = None
     importlib.import_module("numpy.random").seed()  # as a new process has it
-    connection.sendall(_ANSWER.pack(_PROCESS, os.getpid()))
-    connection.close()
     return request
+
+
+def _requested(connection: socket.socket) -> tuple[Request, list[int]]:
+    size, streams, _, _ = socket.recv_fds(connection, _SIZE.size, 3)
+    message = _read(connection, *_SIZE.unpack(size)) if len(size) == _SIZE.size else b""
+    if not message:
+        raise ConnectionError
+    return Request(*json.loads(message)), streams
 
 
 def _read_by_libraries(environment: Mapping[str, str]) -> dict[str, str]:

@@ -207,7 +207,12 @@ def start_forkserver():
         libraries = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "NUMEXPR_NUM")
         names = [f"{name}_THREADS" for name in (*libraries, "VECLIB_MAXIMUM")]
         environment = {**os.environ, **dict.fromkeys(names, "1")}
-        forkserver.start(before_each_command(), environment)
+        try:
+            forkserver.start(before_each_command(), environment)
+        except OSError as error:
+            print(
+                f"NOTE: each job imports PyTorch by itself ({error})", file=sys.stderr
+            )
 
 
 def init_tracking():
