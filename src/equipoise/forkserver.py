@@ -57,6 +57,11 @@ class Request(NamedTuple):
     folder: str
 
 
+def some_gpu() -> bool:
+    """Return whether there is a GPU's device file, of NVIDIA or AMD: without importing PyTorch."""
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
+
+
 def start(command: str, environment: Mapping[str, str]) -> int:
     """Start a server for the jobs of this process and name it in ``os.environ``.
 

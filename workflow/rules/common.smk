@@ -193,8 +193,7 @@ def jobs_run_here():
 def jobs_can_be_forks():
     """Not with a GPU: whether one can be opened in a fork was not tried, and its jobs are long."""
     device = PARAMS.runtime.device
-    some_gpu = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
-    on_cpu = device == "cpu" or device == "auto" and not some_gpu
+    on_cpu = device == "cpu" or device == "auto" and not forkserver.some_gpu()
     return PARAMS.runtime.fork_server and on_cpu and jobs_run_here() and not DEPLOYED
 
 
