@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
 from equipoise import layout
 from equipoise.errors import UnreadableError
@@ -328,10 +328,20 @@ class Card(Shape):
     teacher_sha256: str = ""
 
 
+class Across(Shape):
+    """Ranks of methods over two data sets and more."""
+
+    data_sets: int = 0
+    critical_difference: float = 0
+    p_value_friedman: float = 0
+    methods: dict[str, Numbers] = {}
+
+
 class Compared(Shape):
     """comparison.json: data set to method to numbers."""
 
     __pydantic_extra__: dict[str, dict[str, dict[str, float | str]]]
+    across: Across = Field(Across(), alias="across data sets")
     files: dict[str, Any] = {}
     record_digest: str = ""
 

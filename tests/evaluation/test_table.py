@@ -53,6 +53,17 @@ def test_markdown_is_a_table_and_nothing_behind_it():
     assert {line.count("|") for line in table} == {table[0].count("|")}
 
 
+def test_several_data_sets_have_a_table_each():
+    grids = [Grid(methods=("joint", "gmm", "unimodal"), dataset=name) for name in ("one", "two")]
+    for grid in grids:
+        made_up.write(grid)
+    settings = grids[0].settings().model_copy(update={"datasets": ["one", "two"]})
+    compare.run(Job("compare"), settings)
+    text = format_table(layout.compare()["table"])
+    assert "one: test split" in text and "two: test split" in text
+    assert "across data sets" in made_up.nested(), "its shape is not that of a data set"
+
+
 def test_something_else_is_refused():
     Path("other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="not a comparison"):
