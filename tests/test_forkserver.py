@@ -34,6 +34,8 @@ def new_server():
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
+    # Where a shell put the tests into the background, they and all below them ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.chdir(tmp_path_factory.mktemp("folder")):
         Path("h5py.py").write_text("raise SystemExit('of the working folder')")
         address, lifeline = new_server()
@@ -161,9 +163,10 @@ def test_ctrl_c_while_the_server_imports_is_one_line(start, tmp_path):
         listener.bind(str(tmp_path / "jobs"))
         listener.listen()
         command = start(**{forkserver.ADDRESS: str(tmp_path / "jobs")})
-        listener.accept()
-        command.send_signal(signal.SIGINT)
-        assert command.wait() == 130
+        connection, _ = listener.accept()
+        with connection:  # closed, it would say that there is no server
+            command.send_signal(signal.SIGINT)
+            assert command.wait() == 130
     assert command.stderr.read() == "equipoise: interrupted; the same command continues\n"
 
 
