@@ -158,33 +158,37 @@ def test_a_command_that_is_gone_at_once_leaves_no_word(capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_ctrl_c_while_the_server_imports_is_one_line(start, tmp_path):
+@pytest.fixture
+def asking(start, tmp_path):
+    """A command that has connected to this test in place of a server, and the connection."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "jobs"))
         listener.listen()
         command = start(**{forkserver.ADDRESS: str(tmp_path / "jobs")})
         connection, _ = listener.accept()
         with connection:  # closed, it would say that there is no server
-            command.send_signal(signal.SIGINT)
-            assert command.wait() == 130
+            yield command, connection
+
+
+def test_ctrl_c_while_the_server_imports_is_one_line(asking):
+    command, connection = asking
+    command.send_signal(signal.SIGINT)
+    assert command.wait() == 130
+    connection.close()  # it holds the streams that were handed over, which would not end
     assert command.stderr.read() == "equipoise: interrupted; the same command continues\n"
 
 
-def test_a_job_that_ends_before_its_command_looks_is_not_done_twice(start, tmp_path):
+def test_a_job_that_ends_before_its_command_looks_is_not_done_twice(asking):
     """A process that has ended, and was waited for, is named by no number."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "jobs"))
-        listener.listen()
-        command = start(**{forkserver.ADDRESS: str(tmp_path / "jobs")})
-        connection, _ = listener.accept()
-        ended = subprocess.Popen(["true"])
-        job = os.pidfd_open(ended.pid)
-        ended.wait()
-        with connection:
-            socket.send_fds(connection, [b"p"], [job])
-            connection.sendall(forkserver._STATUS.pack(3))
-            assert command.wait() == 3
-        os.close(job)
+    command, connection = asking
+    ended = subprocess.Popen(["true"])
+    job = os.pidfd_open(ended.pid)
+    ended.wait()
+    socket.send_fds(connection, [b"p"], [job])
+    connection.sendall(forkserver._STATUS.pack(3))
+    assert command.wait() == 3
+    connection.close()
+    os.close(job)
     assert command.stdout.read() == ""
 
 

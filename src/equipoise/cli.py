@@ -47,11 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     2: bad input; 75: stopped by SIGTERM or SIGUSR1, to be run again; 130: stopped by Ctrl-C.
     """
-    if arguments is None and "EQUIPOISE_FORKSERVER" in os.environ:
-        from equipoise import forkserver
-
-        if (status := forkserver.hand_over(sys.argv[1:])) is not None:
-            return status
     options = _parser().parse_args(arguments)
     from equipoise.console import setup_logging  # ``--help`` needs nothing but the parser
 
@@ -60,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Of several processes of one job, all meet the same error; the first of a machine says it.
     speaks = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
-        status = options.action(options)
+        status = _handed_over(options.arguments) if arguments is None else None
+        if status is None:
+            status = options.action(options)
         sys.stdout.flush()  # a full disk behind it is met here, not when Python ends
     except UserError as error:
         if speaks or isinstance(error, ProcessError):
@@ -82,6 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 2
     return status or 0
+
+
+def _handed_over(arguments: Sequence[str]) -> int | None:
+    """Return the exit status of the fork that ran the command, None where there is no server."""
+    if "EQUIPOISE_FORKSERVER" not in os.environ:
+        return None
+    from equipoise import forkserver
+
+    return forkserver.hand_over(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:

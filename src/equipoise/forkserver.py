@@ -29,8 +29,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from equipoise.errors import INTERRUPTED
-
 #: Names the socket of the server.
 ADDRESS = "EQUIPOISE_FORKSERVER"
 #: What training and evaluation import of others; none of it starts a thread or a GPU.
@@ -121,9 +119,6 @@ def hand_over(arguments: Sequence[str]) -> int | None:
             job = _ask(connection, request)
         except OSError:  # it has ended
             return None
-        except KeyboardInterrupt:  # while it imports
-            sys.stderr.write("equipoise: interrupted; the same command continues\n")
-            return INTERRUPTED
         return None if job is None else _wait(connection, job)
 
 

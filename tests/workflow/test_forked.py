@@ -2,11 +2,10 @@
 
 import os
 import signal
-import time
-from pathlib import Path
 
 import pytest
 from test_demo import DEMO, children, start
+from test_forkserver import gone
 
 from equipoise import layout
 
@@ -35,11 +34,7 @@ def test_they_have_one_parent_and_it_ends(forking):
     assert len(found) == 4, "two methods"
     assert len(set(found)) == 1
     assert forking.nothing_to_do()
-    server = int(found[0].split()[-1])
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{server}").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not Path(f"/proc/{server}").exists()
+    assert gone(found[0].split()[-1])
 
 
 def test_few_jobs_do_without(forking):

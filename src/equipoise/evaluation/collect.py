@@ -125,13 +125,13 @@ def corruption_of(manifest: pd.DataFrame | Mapping[str, list[str]]) -> dict[str,
     return dict(zip(manifest["sample_id"], manifest["corruption"], strict=True))
 
 
-def read_strings(path: Path, separator: str = ",") -> pd.DataFrame:
+def read_strings(path: Path) -> pd.DataFrame:
     """Read a CSV file with every cell as text: ids such as ``007`` or ``NA`` stay what they are.
 
     Raises:
         UserError: No such file, or not a table.
     """
-    return _read_csv(path, **_AS_TEXT, sep=separator)
+    return _read_csv(path, **_AS_TEXT)
 
 
 def read_json(path: Path, kind: type = dict) -> Any:
