@@ -73,14 +73,18 @@ class Feed(ABC, Generic[AugmentT]):
             return torch.mul(stored, self._scale).add_(self._offset)
         # The same numbers, over rows of width x channels: a loop over three channels is slow.
         rows = stored.flatten(-2).unsqueeze(0).flatten(0, -2)
-        times = rows.shape[-1] // self._scale.numel()
-        scale, offset = self._scale.repeat(times), self._offset.repeat(times)
+        scale, offset = (self._row(factor, rows.shape[-1]) for factor in (self._scale, self._offset))
         values = torch.empty(rows.shape, dtype=torch.float32, device=rows.device)
         # On a CPU in parts that stay in its cache from one operation to the next.
         part = max(1, CACHED // rows.shape[-1]) if rows.device.type == "cpu" else len(rows)
         for made, given in zip(torch.split(values, part), torch.split(rows, part), strict=True):
             made.copy_(given).mul_(scale).add_(offset)
         return values.view(stored.shape)
+
+    @staticmethod
+    def _row(factor: Tensor, length: int) -> Tensor:
+        """Return one value for all, or as many as a row has."""
+        return factor if factor.numel() == 1 else factor.repeat(length // factor.numel())
 
     def draw(self, dice: Dice) -> dict[str, Tensor]:
         """Draw what the augmentation of one epoch needs, each (samples, ...); nothing by default.
