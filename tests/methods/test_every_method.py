@@ -65,7 +65,7 @@ def test_trains_with_any_number_of_modalities_or_refuses_before_training(row, mo
     prepare(row, modalities)
     fewest = registry.methods()[registry.method_of(row.key)[0]].modalities[0]
     if len(modalities) < fewest:
-        with pytest.raises(UserError, match=f"works with {fewest} or more modalities"):
+        with pytest.raises(UserError, match=f"works with {fewest} or more"):
             toy_data.run_train(row.key, row.options, row.warm)
         assert not layout.state("train").exists()
         return

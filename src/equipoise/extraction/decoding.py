@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from equipoise.errors import UserError
 from equipoise.extraction.source import Source, expect_media
 from equipoise.media.errors import MediaError
 from equipoise.media.pool import DecodePool
+from equipoise.modalities.base import Reading
 from equipoise.modalities.packing import NAMES, Packed, joined
 from equipoise.modalities.sample import Checked, ReadChecked
 from equipoise.store import shards
@@ -106,42 +107,62 @@ def _decode(
         sums = {str(manifest.folder / name): checksums[name] for name in manifest.paths(row)}
         return Checked(manifest.sources(row), sums)
 
-    kept: list[int] = []
-    facts: dict[str, list[float]] = {
-        f"{name}.{fact}": [] for name, reader in source.readers.items() for fact in reader.facts
-    }
-    reasons: dict[int, str] = {}
-    packed: dict[str, list[Packed]] = {
-        n: [] for n, (_, how) in source.shapes.items() if how in NAMES
-    }
-    arrays = {
-        name: np.empty((len(rows), *shape), kind)
-        for name, (shape, kind) in source.shapes.items()
-        if name not in packed
-    }
+    made = _Made(source, len(rows))
     read = ReadChecked(source.readers, source.settings.extract.tolerance)
     for position, result in enumerate(pool.map(read, map(sample, rows))):
         if isinstance(result, MediaError):
-            reasons[position] = str(result)
+            made.reasons[position] = str(result)
         else:
-            for name, reading in result.items():
-                if reading.packed is None:
-                    arrays[name][len(kept)] = reading.array
-                else:
-                    packed[name].append(reading.packed)
-                for fact, value in reading.facts.items():
-                    facts[f"{name}.{fact}"].append(value)
-            kept.append(position)
-        bar.advance(note=f"{len(reasons)} rejected" if reasons else "")
-    return Shard(
-        np.array(kept, np.int64),
-        {name: array[: len(kept)] for name, array in arrays.items()},
-        np.array(list(reasons), np.int64),
-        list(reasons.values()),
-        source.origin["decoder"],
-        {name: np.array(values, np.float32) for name, values in facts.items()},
-        {name: joined(samples, source.shapes[name][0]) for name, samples in packed.items()},
-    )
+            made.keep(position, result)
+        bar.advance(note=f"{len(made.reasons)} rejected" if made.reasons else "")
+    return made.shard(source)
+
+
+class _Made:
+    """What became of the rows of one shard, while they are decoded.
+
+    Args:
+        source: What is extracted.
+        count: Rows of the shard.
+    """
+
+    def __init__(self, source: Source, count: int) -> None:
+        self.reasons: dict[int, str] = {}
+        self._kept: list[int] = []
+        self._facts: dict[str, list[float]] = {
+            f"{name}.{fact}": [] for name, one in source.readers.items() for fact in one.facts
+        }
+        self._packed: dict[str, list[Packed]] = {
+            name: [] for name, (_, how) in source.shapes.items() if how in NAMES
+        }
+        self._arrays = {
+            name: np.empty((count, *shape), kind)
+            for name, (shape, kind) in source.shapes.items()
+            if name not in self._packed
+        }
+
+    def keep(self, position: int, sample: Mapping[str, Reading]) -> None:
+        """Add a decoded sample, modality to what was read."""
+        for name, reading in sample.items():
+            if reading.packed is None:
+                self._arrays[name][len(self._kept)] = reading.array
+            else:
+                self._packed[name].append(reading.packed)
+            for fact, value in reading.facts.items():
+                self._facts[f"{name}.{fact}"].append(value)
+        self._kept.append(position)
+
+    def shard(self, source: Source) -> Shard:
+        """Return all of it."""
+        return Shard(
+            np.array(self._kept, np.int64),
+            {name: array[: len(self._kept)] for name, array in self._arrays.items()},
+            np.array(list(self.reasons), np.int64),
+            list(self.reasons.values()),
+            source.origin["decoder"],
+            {name: np.array(values, np.float32) for name, values in self._facts.items()},
+            {name: joined(some, source.shapes[name][0]) for name, some in self._packed.items()},
+        )
 
 
 def _expect_few(source: Source, done: Decoded, part: int | None) -> None:

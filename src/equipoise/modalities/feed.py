@@ -73,7 +73,9 @@ class Feed(ABC, Generic[AugmentT]):
             return torch.mul(stored, self._scale).add_(self._offset)
         # The same numbers, over rows of width x channels: a loop over three channels is slow.
         rows = stored.flatten(-2).unsqueeze(0).flatten(0, -2)
-        scale, offset = (self._row(factor, rows.shape[-1]) for factor in (self._scale, self._offset))
+        scale, offset = (
+            self._row(factor, rows.shape[-1]) for factor in (self._scale, self._offset)
+        )
         values = torch.empty(rows.shape, dtype=torch.float32, device=rows.device)
         # On a CPU in parts that stay in its cache from one operation to the next.
         part = max(1, CACHED // rows.shape[-1]) if rows.device.type == "cpu" else len(rows)

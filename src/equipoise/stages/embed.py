@@ -12,6 +12,8 @@ from equipoise.params import EmbedJob
 from equipoise.stages.job import Job
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -33,7 +35,6 @@ def run(job: Job, settings: EmbedJob) -> None:
     Raises:
         UserError: Features or split are missing, or weights that cannot be had or do not fit.
     """
-    from equipoise.store import shards
     from equipoise.store.features import SCHEMA_VERSION, FeatureStore
     from equipoise.store.inputs import identity
     from equipoise.store.join import join
@@ -41,32 +42,24 @@ def run(job: Job, settings: EmbedJob) -> None:
     frozen = {m: one for m, one in settings.encoders.items() if one.freeze == "body"}
     outputs = layout.embed(job.dataset)
     with FeatureStore(layout.features(job.dataset)["features"]) as store:
+        embedders = _embedders(job, settings, store) if frozen else {}
+        made_with = {
+            m: {"weights": one.origin.model_dump(), "before": one.normalisation.model_dump()}
+            for m, one in embedders.items()
+        }
         attributes: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "dataset": job.dataset,
             "classes": json.dumps(store.classes, ensure_ascii=False),
             "features": identity(store),
             "encoders": json.dumps({m: one.model_dump() for m, one in frozen.items()}),
+            "modalities": json.dumps({m: store.tables[m] for m in embedders}),
+            "made_with": json.dumps(made_with, sort_keys=True),
         }
-        embedders = _embedders(job, settings, store) if frozen else {}
-        attributes["modalities"] = json.dumps({m: store.tables[m] for m in embedders})
-        made_with = {
-            m: {"weights": one.origin.model_dump(), "before": one.normalisation.model_dump()}
-            for m, one in embedders.items()
-        }
-        attributes["made_with"] = json.dumps(made_with, sort_keys=True)
         state = layout.state("embed", job.dataset)
         scratch = state / files.digest(attributes)
         plan = _plan(store, embedders, attributes)
-        parts = [(start, min(start + ROWS, len(store))) for start in range(0, len(store), ROWS)]
-        paths = []
-        with progress(len(store), "embed") as bar:
-            for number, (start, stop) in enumerate(parts):
-                path = scratch / f"{number:06d}.npz"
-                if shards.read(path, stop - start, plan.shapes) is None:
-                    shards.write(path, _shard(store, embedders, start, stop))
-                paths.append((path, stop - start))
-                bar.advance(stop - start)
+        paths = _shards(store, embedders, scratch, plan)
         join(outputs["embeddings"], paths, plan)
         record = {"samples": len(store), "made_with": made_with, "shapes": _shapes(plan)}
     vouch.write(outputs["record"], {"dataset": job.dataset, **record}, outputs["embeddings"])
@@ -74,6 +67,24 @@ def run(job: Job, settings: EmbedJob) -> None:
     log.info(
         "%s: embedded %s", job.dataset, ", ".join(embedders) or "nothing: no encoder is frozen"
     )
+
+
+def _shards(
+    store: FeatureStore, embedders: dict[str, Embedder], scratch: Path, plan: Plan
+) -> list[tuple[Path, int]]:
+    """Have all shards on disk, and return path and rows of each; an interrupted job left some."""
+    from equipoise.store import shards
+
+    parts = [(start, min(start + ROWS, len(store))) for start in range(0, len(store), ROWS)]
+    paths = []
+    with progress(len(store), "embed") as bar:
+        for number, (start, stop) in enumerate(parts):
+            path = scratch / f"{number:06d}.npz"
+            if shards.read(path, stop - start, plan.shapes) is None:
+                shards.write(path, _shard(store, embedders, start, stop))
+            paths.append((path, stop - start))
+            bar.advance(stop - start)
+    return paths
 
 
 def _embedders(job: Job, settings: EmbedJob, store: FeatureStore) -> dict[str, Embedder]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from equipoise.modalities.normalise import Normalisation
 from equipoise.models.build import build_model
 from equipoise.models.card import ModalityCard, ModelCard
 from equipoise.models.multimodal import MultimodalClassifier
+from equipoise.models.weights import Placed
 from equipoise.params import TrainJob, WarmupJob
 from equipoise.stages.job import Job
 from equipoise.training import pretrained
@@ -33,6 +34,8 @@ from equipoise.training.teacher import expect_same, freeze, load_teacher, weight
 from equipoise.training.world import current, local_size, own_device
 
 if TYPE_CHECKING:
+    import torch
+
     from equipoise.gap.artefacts import GapArtefacts
     from equipoise.store.inputs import Inputs
 
@@ -149,40 +152,23 @@ def _make_run(
     last_epoch: int,
     store: Inputs,
 ) -> Run:
-    device = own_device(job.runtime.device)
+    device, world, first = own_device(job.runtime.device), current(), (job.seed, start.first_epoch)
     make_deterministic(device, job.threads // local_size())
-    splits = read_split(layout.split(job.dataset)["split"], store.sample_ids)
-    if start.warm is not None:
-        start.warm.card.expect_split(split_digest(splits, store.sample_ids))
-    warm_weights = layout.warmup(job.dataset, str(job.seed))["weights"]
-    warm = start.warm
     placed = pretrained.place(settings.encoders, store)
-    if warm is not None:
-        normalisation = _normalisation(warm, store, warm_weights)
-    else:
-        normalisation = pretrained.expected(placed, store, settings.augment)
-    gib = job.runtime.resident_gib
-    window = settings.train.shuffle_window
-    data = Data(store, splits, device, gib, normalisation, settings.augment, window)
+    data = _data(job, settings, start, store, placed, device)
     seed_everything(job.seed)
-    fusion = method.fusion(settings.model.fusion)
-    width, classes = settings.model.features, len(data.classes)
-    given = data.streams.inputs
-    encoders = pretrained.complete(settings.encoders, placed)
-    model = build_model(given, encoders, fusion, width, classes, store.embedded)
-    if warm is not None:
-        _continue_from(model, warm, warm_weights)
-    else:
-        pretrained.load(model, placed)
-    model.to(device)
-    world, first, train = current(), (job.seed, start.first_epoch), settings.train
+    model = _model(job, settings, method, start, store, placed, data).to(device)
+    train = settings.train
     if train.precision == "auto":
         train = settled(model, data, train, first, _state(job, settings, store), world)
     expect_right(in_format(model, train.precision), data, train, first)
     share(model.encoders, world)
     if start.teacher is not None:
-        cards, digest = modality_cards(data, settings, store), split_digest(splits, data.sample_ids)
-        expect_same(start.teacher.card, cards, width, data.classes, digest)
+        cards, digest = (
+            modality_cards(data, settings, store),
+            split_digest(data.splits, data.sample_ids),
+        )
+        expect_same(start.teacher.card, cards, settings.model.features, data.classes, digest)
         freeze(start.teacher, device, world)
     return Run(
         model=model,
@@ -200,20 +186,62 @@ def _make_run(
     )
 
 
-def check_modalities(key: str, modalities: list[str]) -> None:
+def _data(
+    job: Job,
+    settings: WarmupJob | TrainJob,
+    start: Start,
+    store: Inputs,
+    placed: Mapping[str, Placed],
+    device: torch.device,
+) -> Data:
+    splits = read_split(layout.split(job.dataset)["split"], store.sample_ids)
+    if start.warm is not None:
+        start.warm.card.expect_split(split_digest(splits, store.sample_ids))
+        known = _normalisation(start.warm, store, _warm_weights(job))
+    else:
+        known = pretrained.expected(placed, store, settings.augment)
+    gib, window = job.runtime.resident_gib, settings.train.shuffle_window
+    return Data(store, splits, device, gib, known, settings.augment, window)
+
+
+def _model(
+    job: Job,
+    settings: WarmupJob | TrainJob,
+    method: Method[Any],
+    start: Start,
+    store: Inputs,
+    placed: Mapping[str, Placed],
+    data: Data,
+) -> MultimodalClassifier:
+    model = build_model(
+        data.streams.inputs,
+        pretrained.complete(settings.encoders, placed),
+        method.fusion(settings.model.fusion),
+        settings.model.features,
+        len(data.classes),
+        store.embedded,
+    )
+    if start.warm is not None:
+        _continue_from(model, start.warm, _warm_weights(job))
+    else:
+        pretrained.load(model, placed)
+    return model
+
+
+def _warm_weights(job: Job) -> Path:
+    return layout.warmup(job.dataset, str(job.seed))["weights"]
+
+
+def check_modalities(key: str, modalities: Sequence[str]) -> None:
     """Refuse a method that cannot work with so many modalities, before anything is read.
 
     Raises:
         UserError: Too few or too many.
     """
-    name, _, _ = registry.method_of(key)
-    fewest, most = registry.methods()[name].modalities
-    if len(modalities) < fewest or (most is not None and len(modalities) > most):
-        allowed = f"{fewest} or more" if most is None else f"{fewest} to {most}"
-        raise UserError(
-            f"method {name!r} works with {allowed} modalities; the features hold "
-            f"{len(modalities)} ({', '.join(modalities) or 'none'}); leave the method out"
-        )
+    try:
+        registry.expect_modalities(key, modalities, "the feature store")
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def _normalisation(warm: LoadedModel, store: Inputs, path: Path) -> dict[str, Normalisation]:
@@ -244,9 +272,8 @@ def _state(job: Job, settings: WarmupJob | TrainJob, store: Inputs) -> Path:
     inputs: dict[str, Any] = {"settings": settings.model_dump(mode="json"), "code": job.code}
     inputs["split"] = files.sha256(layout.split(job.dataset)["split"])
     inputs["features"] = {name: str(value) for name, value in store.attributes.items()}
-    warm = layout.warmup(job.dataset, str(job.seed))["weights"]
     if isinstance(settings, TrainJob) and settings.warmup is not None:
-        inputs["warmup"] = files.sha256(warm)
+        inputs["warmup"] = files.sha256(_warm_weights(job))
     if isinstance(settings, TrainJob) and settings.teacher is not None:
         inputs["teacher"] = files.sha256(weights_of(job, settings.teacher))
     cell = layout.checkpoints(job.stage, job.dataset, job.method, str(job.seed))
