@@ -75,6 +75,17 @@ def test_one_modality_alone_works_and_evaluation_draws_nothing():
     assert only(alone, alone).shape == (4, 3)
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_it_has_a_second_derivative_in_either_mode(dropout):
+    """lfm-learned takes it in evaluation mode, where fused kernels would be used."""
+    net, x = fusion(size=Size(layers=1, feedforward=12, heads=2, dropout=dropout)), features()
+    parameters = list(net.parameters())
+    for mode in (False, True):
+        loss = net.train(mode)(x, x).square().sum()
+        first = torch.autograd.grad(loss, parameters, create_graph=True)
+        torch.autograd.grad(sum(g.square().sum() for g in first), parameters)
+
+
 def test_one_layer_by_its_formula():
     """Post-norm: x <- norm(x + attention(x)), x <- norm(x + W2 relu(W1 x))."""
     net, x = fusion(size=Size(layers=1, feedforward=12, heads=2, dropout=0.0)), features()

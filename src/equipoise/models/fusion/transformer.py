@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from equipoise.models.fusion.base import Fusion
 
@@ -92,8 +93,11 @@ class Simbamm(Fusion):
         count = len(next(iter(features.values())))
         tokens = [self.cls.expand(count, -1), *(features[m] for m in present)]
         places = self.positions[[0, *(1 + self.modalities.index(m) for m in present)]]
-        read: Tensor = self.transformer(
-            torch.stack(tokens, dim=1) + places, src_key_padding_mask=hidden
-        )
+        # The fused kernels have no second derivative, which some methods take, and on a GPU no
+        # deterministic gradient.
+        with sdpa_kernel(SDPBackend.MATH):
+            read: Tensor = self.transformer(
+                torch.stack(tokens, dim=1) + places, src_key_padding_mask=hidden
+            )
         logits: Tensor = self.classifier(read[:, 0])
         return logits
