@@ -331,6 +331,31 @@ def test_one_step_of_the_weight_is_limited(exact, monkeypatch):
     assert abs(float(method._alpha) - 0.5) == pytest.approx(0.2)
 
 
+class Recurrent(nn.GRU):
+    """Notes for each forward pass whether cuDNN could have run it."""
+
+    def forward(self, inputs):
+        self.cudnn.append(torch.backends.cudnn.enabled)
+        return super().forward(inputs[:, None])[0][:, 0]
+
+
+@pytest.mark.parametrize("variant", ["learned", "released_code"])
+def test_recurrent_layers_have_a_second_derivative_on_a_gpu_too(exact, monkeypatch, variant):
+    """Those of cuDNN have none, so it must not run them where the weight is learned."""
+    net, method = learner(variant, "late" if variant == "released_code" else "concat")
+    net.encoders["audio"] = recurrent = Recurrent(4, 3, batch_first=True).double()
+    recurrent.cudnn, data = [], batch()
+    monkeypatch.setattr(method, "_outer_batch", lambda: batch(5, seed=9))
+    method.run.data = SimpleNamespace(ordered=lambda rows, n: iter([data]))
+    method._outer = np.arange(12)
+    if variant == "learned":
+        method._learn(data)
+    else:
+        method._move_as_released(1.0)
+    assert recurrent.cudnn and not any(recurrent.cudnn)
+    assert torch.backends.cudnn.enabled and float(method._alpha) != 0.5
+
+
 def test_the_weight_stays_within_its_bounds():
     for rate, sign in ((1e9, 1), (1e9, -1)):
         _, method = learner("learned", "concat", alpha_rate=rate)

@@ -5,14 +5,31 @@ must stop, its further steps become zero.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from equipoise.methods.modulation import inner
 
 Vector = list[Tensor]
 Product = Callable[[Vector], Vector]
+
+
+def twice_differentiable(model: nn.Module) -> AbstractContextManager[object]:
+    """Return the context of forward passes whose gradients are to have gradients.
+
+    On a GPU the recurrent layers of cuDNN have none, and in evaluation mode not even a first one;
+    PyTorch's own have both. Models without such layers run as they do elsewhere.
+
+    >>> with twice_differentiable(nn.GRU(1, 1)):
+    ...     torch.backends.cudnn.enabled
+    False
+    """
+    if not any(isinstance(module, nn.RNNBase) for module in model.modules()):
+        return nullcontext()
+    flags: AbstractContextManager[object] = torch.backends.cudnn.flags(enabled=False)
+    return flags
 
 
 def gradient(loss: Tensor, parameters: Sequence[Tensor], differentiable: bool = False) -> Vector:

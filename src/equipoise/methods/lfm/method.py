@@ -22,6 +22,7 @@ from equipoise.methods.lfm.bilevel import (
     hyper_gradient,
     neumann_series,
     released_signal,
+    twice_differentiable,
 )
 from equipoise.methods.lfm.schedules import alpha, fitted
 from equipoise.models.multimodal import Output
@@ -169,7 +170,8 @@ class Lfm(Method[Options]):
         """Set alpha <- clip(alpha - rate dL_CLS/dalpha, 0, 1), in full precision (Eq. 2, 3)."""
         outer, model = self._outer_batch(), self.model
         with self._frozen_statistics():
-            inside, outside = model(batch.inputs), model(outer.inputs)
+            with twice_differentiable(model):
+                inside, outside = model(batch.inputs), model(outer.inputs)
             slope = hyper_gradient(
                 self._classification(inside, batch.labels),
                 self._matching(inside),
@@ -197,7 +199,8 @@ class Lfm(Method[Options]):
         """Move alpha by the shortcut, on the first half of the outer samples."""
         rows = self._outer[: max(2, len(self._outer) // 2)]
         batch = next(self.run.data.ordered(rows, len(rows)))
-        output = self.model(batch.inputs)
+        with twice_differentiable(self.model):
+            output = self.model(batch.inputs)
         outer = self._classification(output, batch.labels)
         total = (1 - self._alpha) * outer + self._alpha * self._matching(output)
         slope = released_signal(total, outer, self.model.trained())
