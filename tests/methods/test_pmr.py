@@ -100,6 +100,23 @@ def test_the_loss_equals_its_formula_whatever_the_order_of_modalities(names, gra
     assert not rebalance_loss(logits, labels, 0.0, 0.0, graded)[0]
 
 
+def test_a_sample_of_a_class_without_prototype_takes_no_part_in_the_cross_entropy():
+    """Its loss would be 1e9, and its gradient away from every other class."""
+    c, labels = drawn(3, 3, seed=1), torch.tensor([0, 1, 2, 1])
+    known = yes(1, 1, 0)
+    h = {m: drawn(4, 3, seed=i).requires_grad_() for i, m in enumerate("av", start=2)}
+    z = {m: prototype_logits(x, c, known) for m, x in h.items()}
+    loss, ratios = rebalance_loss(z, labels, 0.7, 0.0, graded=False)
+    weak = min(ratios, key=lambda m: float(ratios[m]))
+    kept = [0, 1, 3]
+    expected = torch.nn.functional.cross_entropy(z[weak][kept], labels[kept])
+    assert float(loss.detach()) == pytest.approx(0.7 * float(expected.detach()), rel=1e-12)
+    loss.backward()
+    assert not h[weak].grad[2].any() and h[weak].grad[kept].any(dim=1).all()
+    nobody, _ = rebalance_loss({m: x[2:3] for m, x in z.items()}, labels[2:3], 1.0, 0.0)
+    assert float(nobody.detach()) == 0
+
+
 @pytest.mark.parametrize(
     ("ratio", "pull", "spread"),
     [

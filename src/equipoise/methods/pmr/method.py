@@ -67,6 +67,21 @@ def prototype_logits(features: Tensor, prototypes: Tensor, known: Tensor) -> Ten
     return (-distances).masked_fill(~known, ABSENT)
 
 
+def prototype_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the cross-entropy PCE, the mean over samples whose class has a prototype; 0 of none.
+
+    A sample of a class without prototype has nowhere to go: it would only be driven away from the
+    prototypes of others, at a loss without bound.
+
+    >>> prototype_loss(torch.tensor([[0.0, 0.0, -1e9], [0.0, 0.0, -1e9]]), torch.tensor([0, 2]))
+    tensor(0.6931)
+    """
+    known = logits.detach().gather(1, labels[:, None]).squeeze(1) > ABSENT
+    target = torch.where(known, labels, -1)
+    total = functional.cross_entropy(logits, target, ignore_index=-1, reduction="sum")
+    return total / known.sum().clamp_min(1)
+
+
 def mean_entropy(logits: Tensor) -> Tensor:
     """Return mean_i H(softmax(z_i)), a scalar, in nats.
 
@@ -113,7 +128,7 @@ def rebalance_loss(
     parts = []
     for m, z in logits.items():
         pull, spread = grades(ratios[m], graded)
-        parts.append(alpha * pull * functional.cross_entropy(z, labels))
+        parts.append(alpha * pull * prototype_loss(z, labels))
         parts.append(-mu * spread * mean_entropy(z))
     return torch.stack(parts).sum(), ratios
 
