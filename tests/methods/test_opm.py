@@ -134,6 +134,10 @@ def test_a_fusion_that_cannot_be_split_needs_the_scores_of_heads():
     with pytest.raises(UserError, match="cannot be split by modality"):
         method(net=model32(fusion="gated"))
     method(net=model32(fusion="gated"), scores="heads")
+    with pytest.raises(UserError, match="cannot be split by modality"):
+        method("moddrop-paper", model32(fusion="gated"))
+    plugin, data = method("moddrop-fixed", model32(fusion="gated")), batch32()
+    assert plugin.loss(plugin.model(data.inputs), data).isfinite(), "it reads no scores"
 
 
 def test_the_last_rates_are_state():

@@ -20,6 +20,11 @@ def spread(rates: Tensor) -> Tensor:
 class ModDrop(Dropping[Options]):
     """The plug-in; variants ``paper`` and ``released_code`` are the controls of OPM's variants."""
 
+    def expect_scores(self) -> None:
+        """Refuse nothing under ``fixed``, which reads no scores."""
+        if self.variant != "fixed":
+            super().expect_scores()
+
     def rates(self, output: Output, labels: Tensor) -> Tensor:
         """Return the drop rates (M,), the same for every modality."""
         if self.variant == "fixed":

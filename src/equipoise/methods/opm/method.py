@@ -86,7 +86,7 @@ class Dropping(Method[OptionsT], Generic[OptionsT]):
             UserError: Scores ``split`` of a fusion that is not a sum over modalities.
         """
         super().setup(run)
-        check_scores(run.model, self.options.scores, run.device)
+        self.expect_scores()
         self._previous = torch.zeros(len(run.model.modalities), device=run.device)
         self._means = Means(run.model.modalities, run.device)
         self._active = False
@@ -96,6 +96,10 @@ class Dropping(Method[OptionsT], Generic[OptionsT]):
         self._active = epoch - self.run.first_epoch + 1 >= self.options.from_epoch
         self._means.clear()
         return Plan()
+
+    def expect_scores(self) -> None:
+        """Refuse scores that :meth:`rates` would read and the fusion does not give."""
+        check_scores(self.run.model, self.options.scores, self.run.device)
 
     def rates(self, output: Output, labels: Tensor) -> Tensor:
         """Return the drop rates (M,) that this batch calls for."""
