@@ -39,7 +39,8 @@ METHOD = MethodInfo(
     modalities=(2, None),
     state="the encoders' weights at the start of the epoch; Fisher traces of all epochs",
     grade="partial",
-    optimizer="SGD, rate 2e-3, momentum 0.9, a tenth after 30 of 50 epochs (code)",
+    optimizer="SGD, rate 2e-3, momentum 0.9, weight decay 1e-4, a tenth after 30 of 50 epochs "
+    "(code)",
     assumes=(
         "encoders that are trained",
         "an optimiser that keeps the size of gradients (SGD)",
