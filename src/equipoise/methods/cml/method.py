@@ -38,7 +38,8 @@ class Cml(Method[Options]):
         links = [output.logits]
         for present in fewer:
             features = {m: output.features[m] for m in present}
-            links.append(self.model.classify(features, detach_heads=True).logits)
+            with self.run.autocast():  # confidences are compared: all of one precision
+                links.append(self.model.classify(features, detach_heads=True).logits)
         return links
 
     def loss(self, output: Output, batch: Batch) -> Tensor:
