@@ -19,6 +19,7 @@ INSIDE = {
     *("coalition_logits", "clip_where_large", "summed", "losses_of", "dot", "gradient"),
     *("hessian_product", "released_signal", "inner", "chosen", "sample_of_each_class"),
     *("part_of_batches", "is_due", "check", "losses", "constant_zero_out", "masam.moved"),
+    "twice_differentiable",
 }
 
 

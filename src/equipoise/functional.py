@@ -114,7 +114,12 @@ from equipoise.methods.opm.method import rescale as opm_rescale
 from equipoise.methods.pairing import partners, partners_of_other_class, repaired
 from equipoise.methods.pdmp.method import accuracies as pdmp_accuracies
 from equipoise.methods.pdmp.method import coefficients as pdmp_coefficients
-from equipoise.methods.pmr.method import class_sums, mean_entropy, prototype_logits
+from equipoise.methods.pmr.method import (
+    class_sums,
+    mean_entropy,
+    prototype_logits,
+    prototype_loss,
+)
 from equipoise.methods.pmr.method import grades as pmr_grades
 from equipoise.methods.pmr.method import moved as moved_prototypes
 from equipoise.methods.pmr.method import rebalance_loss as pmr_loss
@@ -257,6 +262,7 @@ __all__ = [
     "pmr_loss",
     "posterior_imbalanced",
     "prototype_logits",
+    "prototype_loss",
     "purity",
     "reconboost_ensemble",
     "reconboost_loss",

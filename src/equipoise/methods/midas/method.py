@@ -34,15 +34,6 @@ class Mixtures:
     replaced: str
 
 
-def at(values: Tensor, place: Tensor) -> Tensor:
-    """Return ``values[place]`` of (M,), a scalar, without waiting for the device.
-
-    >>> at(torch.tensor([0.2, 0.8]), torch.tensor(1))
-    tensor(0.8000)
-    """
-    return values.gather(0, place[None]).squeeze(0)
-
-
 def shares(confidences: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return c_m / sum_m' c_m', ``{m: (B,)}``.
 
@@ -125,7 +116,7 @@ def ratio_of_use(mixtures: Sequence[Mixtures], first: Tensor, second: Tensor) ->
     ratios = []
     for mix in mixtures:
         means = torch.stack([true_class_score(mix.logits, y).mean() for y in mix.labels.values()])
-        ratios.append(at(means, first) / at(means, second))
+        ratios.append(_at(means, first) / _at(means, second))
     return torch.stack(ratios).mean()
 
 
@@ -145,7 +136,7 @@ def falls_behind(mixtures: Sequence[Mixtures], confidences: Tensor) -> Tensor:
     weak, strong = confidences.argmin(), len(confidences) - 1 - confidences.flip(0).argmax()
     first, second = torch.minimum(weak, strong), torch.maximum(weak, strong)
     ratio = ratio_of_use(mixtures, first, second)
-    alone = at(confidences, first) / at(confidences, second)
+    alone = _at(confidences, first) / _at(confidences, second)
     return torch.where(weak == second, ratio > alone, ratio < alone)
 
 
@@ -176,7 +167,7 @@ class Midas(Mixing[Options]):
         weights = torch.where(chosen, self._alpha, torch.ones_like(self._alpha))
         loss = mixtures_loss(sets, dict(zip(confidences, weights, strict=True)))
         recorded = {f"weak_{m}": c.float() for m, c in zip(confidences, chosen, strict=True)}
-        self._means.add({**recorded, "alpha": at(self._alpha, weak)})
+        self._means.add({**recorded, "alpha": _at(self._alpha, weak)})
         with torch.no_grad():
             self._move(sets, confidences, valid, chosen)
         return (loss * valid).mean()
@@ -243,3 +234,8 @@ class Midas(Mixing[Options]):
         super().load_state_dict(state)
         self._alpha = state["alpha"].to(self.run.device)
         self._means.load_state_dict(state["means"])
+
+
+def _at(values: Tensor, place: Tensor) -> Tensor:
+    """Return ``values[place]`` of (M,), a scalar, without waiting for the device."""
+    return values.gather(0, place[None]).squeeze(0)
