@@ -34,3 +34,20 @@ def test_parameters_operations_and_passes_are_those_of_the_model_and_its_method(
     assert cost["batch"] == 7
     assert cost["seconds_per_sample"] > 0
     assert cost["device"].startswith("cpu, ")
+
+
+def test_the_operations_of_a_transformer_are_counted():
+    """Evaluation mode without gradient is where PyTorch fuses a layer into one operation."""
+    names, d, tokens, classes = ["a", "v"], 8, 3, 5  # a token for the class, one for each modality
+    fusion = fusions.build("simbamm", names, d, classes)
+    encoders = {m: nn.Linear(10, d) for m in names}
+    model = MultimodalClassifier(encoders, fusion, d, classes).eval().requires_grad_(False)
+    method = create("simbamm", {})
+    method.attach(model, {})
+    inputs = {m: torch.randn(7, 10) for m in names}
+    cost = prediction_cost(SimpleNamespace(model=model, method=method), inputs)
+    attention = tokens * 4 * d * d + 2 * tokens * tokens * d
+    layer = attention + tokens * 2 * d * fusion.size.feedforward
+    once = 2 * (10 * d + d * classes) + d * classes  # encoders and heads, the classifier
+    assert cost["flops_per_sample"] == 2 * (fusion.size.layers * layer + once)
+    assert torch.backends.mha.get_fastpath_enabled()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import time
+from collections.abc import Iterator
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +45,7 @@ def prediction_cost(loaded: LoadedModel, inputs: dict[str, Tensor]) -> dict[str,
     device, count = some.device, len(some)
     with torch.no_grad():
         counter = _flop_counter()
-        with counter:
+        with _written_out(), counter:
             passed({m: x[:1] for m, x in inputs.items()})
         passed(inputs)
         seconds = median(passed(inputs) for _ in range(REPEATS))
@@ -54,6 +56,19 @@ def prediction_cost(loaded: LoadedModel, inputs: dict[str, Tensor]) -> dict[str,
         "batch": count,
         "device": _name(device),
     }
+
+
+@contextlib.contextmanager
+def _written_out() -> Iterator[None]:
+    """Have transformers of PyTorch run operation by operation: fused layers are not counted."""
+    import torch
+
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def _flop_counter() -> FlopCounterMode:
