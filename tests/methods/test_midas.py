@@ -8,7 +8,6 @@ import pytest
 import torch
 from small import batch32, model32
 from torch.nn.functional import cross_entropy
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from equipoise.errors import UserError
 from equipoise.methods import pairing
@@ -193,25 +192,6 @@ def test_the_plug_in_computes_what_the_equations_say_sample_by_sample(
         assert sum(abs(step) > 1e-9 for step in moved) == 1, "that of the weak modality alone"
     else:
         assert [abs(step) for step in moved] == pytest.approx([0.05] * len(modalities), abs=1e-6)
-
-
-class Waits(TorchDispatchMode):
-    """Counts the operations for which a GPU would have to be waited for."""
-
-    count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += "_local_scalar_dense" in func.name()
-        return func(*args, **(kwargs or {}))
-
-
-@pytest.mark.parametrize("variant", ["paper", "released_code"])
-def test_a_step_waits_for_no_device(variant):
-    plugin, data = started(f"midas-{variant}"), batch32()
-    output = plugin.model(data.inputs)
-    with Waits() as waits:
-        plugin.mixed_loss(output, data.labels)
-    assert waits.count == 0
 
 
 @pytest.mark.parametrize("variant", ["paper", "released_code"])
