@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,15 @@ def test_an_overlay_that_is_no_text_is_one_line(content, tmp_path, capsys):
     overlay.mkdir() if content is None else overlay.write_bytes(content)
     assert cli.main(["params", "check", str(overlay)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_apply_without_an_overlay_leaves_the_file_and_its_comments(tmp_path, monkeypatch, capsys):
+    kept = (Path(__file__).parents[1] / "params.yaml").read_bytes()
+    (tmp_path / "params.yaml").write_bytes(kept)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["params", "apply"]) == 2
+    assert "name at least one" in capsys.readouterr().err
+    assert (tmp_path / "params.yaml").read_bytes() == kept
 
 
 def test_extract_before_download_names_the_stage(tmp_path, monkeypatch, capsys):

@@ -253,6 +253,8 @@ def _params(options: argparse.Namespace) -> None:
         return
     checked: Params = params.load(PARAMS, options.overlay)
     if options.task == "apply":
+        if not options.overlay:
+            raise UserError("apply writes overlays into params.yaml; name at least one")
         params.apply(PARAMS, options.overlay)
     sys.stdout.write(
         f"{len(checked.datasets)} data set(s), {len(checked.method_names)} method(s), "

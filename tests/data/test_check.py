@@ -250,6 +250,23 @@ def test_the_verb_proposes_settings_from_what_it_measured(folder, capsys, monkey
     assert "nothing was decoded" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("verb", ["check", "audit"])
+def test_a_folder_without_entry_has_every_row_named(folder, verb, capsys, monkeypatch, tmp_path):
+    """Proposing refused the first bad row, and the others were a number."""
+    folder.rows[2][0], folder.rows[5][2], folder.rows[7][1] = "s1", "trian", ""
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([verb, str(folder.write())]) == 2
+    shown, error = capsys.readouterr()
+    if verb == "audit":  # it needs samples: the first row and how many more, in one line
+        assert error.endswith("row 4: sample_id 's1' is already used in row 3 (and 2 more)\n")
+        return
+    assert "audio: {column: audio," in shown
+    assert [line.split(":")[0] for line in shown.splitlines() if line.startswith("row ")] == [
+        *("row 4", "row 7", "row 9")
+    ]
+    assert error.endswith("3 problem(s), listed above; mend them\n")
+
+
 def test_a_file_with_several_tracks_is_named(folder):
     sounds = [*("-i", str(folder.path / "4.wav")), *("-i", str(folder.path / "5.wav"))]
     ffmpeg(*sounds, "-map", "0", "-map", "1", "-c", "copy", str(folder.path / "4.mka"))

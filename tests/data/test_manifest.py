@@ -83,6 +83,8 @@ def test_row_faults(tmp_path, change, row, message):
         ),
         (b"sample_id,label\n1,a\n2,\xff\n", "row 3: not UTF-8 text"),
         (GOOD + 'c,"dog', "not a CSV table"),
+        (GOOD.replace(",", ";"), "row 1: semicolons between the cells; save the table with commas"),
+        (GOOD.replace(",", "\t"), "row 1: tabs between the cells; save the table with commas"),
     ],
 )
 def test_whole_table_faults(tmp_path, text, message):
@@ -100,6 +102,11 @@ def test_all_problems_at_once_and_a_count_in_the_error(tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read(tmp_path / "manifest.csv")
+
+
+def test_the_manifest_in_place_of_its_folder(tmp_path):
+    with pytest.raises(UserError, match=r"is a file; name the folder that holds manifest\.csv$"):
+        read(manifest(tmp_path, GOOD) / "manifest.csv")
 
 
 def test_samples_to_predict_need_a_name_and_media_only(tmp_path):

@@ -173,6 +173,19 @@ def test_three_modalities():
     assert "audio+image" in page.text and "Shapley image" in page.text
 
 
+def test_five_modalities_have_five_colours_and_marks():
+    """The fifth looked like the first."""
+    text, page = report(Grid(modalities=("a", "b", "c", "d", "e")))
+    drawn = [found.get("class") or "" for _, found in page.attributes]
+    assert {f"m{number} mark" for number in range(5)} <= set(drawn)
+    paths = {found["d"] for _, found in page.attributes if found.get("class") == "m4 mark"}
+    assert not paths & {
+        found.get("d") for _, found in page.attributes if found.get("class") == "m0 mark"
+    }
+    assert text.count("--m4: #") == 2  # on light and on dark paper
+    assert text.count(".m4 { color") == 1
+
+
 def test_contributions_and_cost_are_means_over_the_seeds():
     grid = Grid(methods=("joint", "gmm"))
     text, page = report(grid)

@@ -13,6 +13,7 @@ from equipoise.errors import UserError
 from equipoise.gap.artefacts import read_gap
 from equipoise.gap.mixture import Mixture, posterior_imbalanced
 from equipoise.gap.plot import draw_histogram
+from equipoise.gap.scores import check_modalities
 from equipoise.params import Gap
 from equipoise.stages import gap as stage
 from equipoise.stages import warmup
@@ -104,10 +105,21 @@ def test_without_two_components_the_subset_is_everything():
     assert len(table(paths["subset"])) == len(toy_data.splits()["train"])
 
 
-def test_one_modality_and_a_signed_gap_of_three_are_refused_before_anything():
-    toy_data.write_project(("video",))
-    with pytest.raises(UserError, match="two modalities or more"):
-        stage.run(toy_data.job("gap"), toy_data.GAP)
+def test_one_modality_has_no_gap_and_its_graph_goes_on():
+    """The stage was refused, also where no method continues from the warm-up."""
+    warm(("video",))
+    stage.run(toy_data.job("gap"), toy_data.GAP)
+    paths = layout.gap("toy", "0")
+    assert not json.loads(paths["fit"].read_text())["identifiable"]
+    assert {(float(r["gap"]), r["posterior_imbalanced"]) for r in table(paths["gap"])} == {
+        (0.0, "0.5")
+    }
+    assert len(table(paths["subset"])) == len(toy_data.splits()["train"])
+    with pytest.raises(UserError, match="two modalities or more"):  # whoever reads it
+        check_modalities(["video"], signed=False)
+
+
+def test_a_signed_gap_of_three_is_refused_before_anything():
     toy_data.write_project(("audio", "image", "video"))
     with pytest.raises(UserError, match="signed gap is defined for two"):
         stage.run(toy_data.job("gap"), toy_data.GAP.model_copy(update={"signed": True}))

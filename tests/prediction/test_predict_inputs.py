@@ -62,6 +62,18 @@ def test_a_folder_means_the_media_below_it(tmp_path, caplog):
     assert "1 file(s) without such a suffix" in caplog.text
 
 
+def test_a_manifest_is_one_where_signals_are_tables_too(tmp_path):
+    """Any .csv was taken for a signal, so that such a model could not be given a manifest."""
+    table, sensor = tmp_path / "new.csv", tmp_path / "w1.csv"
+    table.write_text("\ufeffsample_id,wrist,hip\na,w1.csv,\n")
+    wrist, hip = Wanted("signal", Column("wrist")), Wanted("signal", Column("hip"))
+    for model in ({"wrist": wrist}, {"wrist": wrist, "hip": hip}):
+        assert find_clips([table], model) == [Clip("a", {"wrist": sensor})]
+    for text in ("t,x,y\n0,1,2\n", "sample_id,x,y\n0,1,2\n", "", "\0"):  # a count of samples
+        sensor.write_text(text)
+        assert find_clips([sensor], {"wrist": wrist}) == [Clip(str(sensor), {"wrist": sensor})]
+
+
 def test_what_is_named_twice_comes_once(tmp_path):
     touch(tmp_path, "d/b.mp4", "d/a.mp4")
     found = find_clips([tmp_path / "d/b.mp4", tmp_path / "d", tmp_path / "d/b.mp4"], BOTH)

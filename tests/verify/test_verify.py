@@ -183,5 +183,5 @@ def test_a_model_that_other_weights_taught_is_named(project):
     small_project.write(card, json.dumps({**told, "teacher_sha256": teacher[::-1]}))
     assert project.problems() == [
         f"{card}: taught by other weights than those of {MODEL}; "
-        f"mend: rm -r {card.parent} && snakemake --cores all"
+        f"mend: rm -r {card.parent} && snakemake --cores all {card} all"
     ]

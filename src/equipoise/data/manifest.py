@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -100,6 +100,16 @@ def count(path: Path) -> int:
         return max(0, sum(1 for _ in _lines(path)) - 1)
     except (OSError, UnicodeDecodeError, csv.Error):
         return 0
+
+
+def names_samples(path: Path, columns: Iterable[Column]) -> bool:
+    """Whether a table is a manifest of such columns, by its first row; no table is none."""
+    try:
+        first = next(_lines(path), None)
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+    header = {name.strip() for name in first[1]} if first else set()
+    return REQUIRED[0] in header and any(column.name in header for column in columns)
 
 
 def read(
@@ -209,6 +219,8 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _unreadable(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file; a data folder has a manifest.csv"
+    if isinstance(error, NotADirectoryError):
+        return "what stands before it is a file; name the folder that holds manifest.csv"
     if isinstance(error, UnicodeDecodeError):
         row = bytes(error.object[: error.start]).count(b"\n") + 1
         return f"row {row}: not UTF-8 text; save the table as CSV UTF-8"
@@ -218,6 +230,10 @@ def _unreadable(error: Exception) -> str:
 def _header(
     header: list[str], modalities: Mapping[str, Column], labelled: bool
 ) -> Iterator[Problem]:
+    for mark, word in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:  # as spreadsheets of many languages save it
+            yield Problem(1, f"{word} between the cells; save the table with commas between them")
+            return
     for name in sorted({name for name in header if header.count(name) > 1}):
         yield Problem(1, f"column {name!r} stands there twice")
     others = [other for other in header if other not in REQUIRED]

@@ -26,12 +26,16 @@ def propose(folder: Path) -> dict[str, dict[str, Any]]:
     """Return ``{modality: {kind, column, ...settings}}`` for the columns of ``manifest.csv``.
 
     A column of files is of the kinds that read such files, in order of their names (picture and
-    sound of a video); a column of different cells of several words is text.
+    sound of a video); a column of different cells of several words is text. Rows that cannot be
+    read are left out: whoever reads the samples names them.
 
     Raises:
-        UserError: The manifest cannot be used.
+        UserError: The manifest has no row that can be used.
     """
-    manifest = manifests.read(Path(folder) / "manifest.csv")
+    path = Path(folder) / "manifest.csv"
+    manifest, _ = manifests.scan(path)
+    if manifest is None or not manifest.rows:
+        manifest = manifests.read(path)  # which says why
     files = manifest.file_columns()
     found: dict[str, dict[str, Any]] = {}
     for column in manifest.columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -10,7 +10,7 @@ from equipoise.evaluation.curves import Curve
 from equipoise.evaluation.statistics import Interval
 from equipoise.evaluation.svg import Scale, band, element, picture, polyline, strip, ticks
 
-MARKS = ("circle", "square", "diamond", "triangle")
+MARKS = ("circle", "square", "diamond", "triangle", "plus", "wedge", "bar", "post")
 
 
 def percent(value: float) -> str:
@@ -125,6 +125,11 @@ def axis_strip(limits: tuple[float, float]) -> Markup:
     return strip(16, "axis in percent", *labels)
 
 
+def colours_of(modalities: Iterable[str]) -> dict[str, int]:
+    """Return the number of the colour and mark of each; those behind the last begin anew."""
+    return {modality: number % len(MARKS) for number, modality in enumerate(modalities)}
+
+
 def mark(number: int, x: str, y: float) -> Markup:
     """Draw the mark of colour ``number``: shape and colour say the same thing."""
     shape, tone = MARKS[number % len(MARKS)], f"m{number} mark"
@@ -134,6 +139,10 @@ def mark(number: int, x: str, y: float) -> Markup:
         "square": "M-5 -5h10v10h-10z",
         "diamond": "M0 -6.5L6.5 0L0 6.5L-6.5 0z",
         "triangle": "M0 -6L6 5H-6z",
+        "plus": "M-2 -6.5h4v4.5h4.5v4h-4.5v4.5h-4v-4.5h-4.5v-4h4.5z",
+        "wedge": "M0 6L6 -5H-6z",
+        "bar": "M-7 -2.5h14v5h-14z",
+        "post": "M-2.5 -7h5v14h-5z",
     }
     inner = element("path", d=paths[shape], class_=tone)
     return element("svg", inner, x=x, y=y, overflow="visible")

@@ -28,6 +28,7 @@ from equipoise.evaluation.findings import (
     headline,
     neglect,
 )
+from equipoise.evaluation.plots import colours_of
 from equipoise.evaluation.report_run import (
     run_facts,
     samples_shown,
@@ -72,7 +73,7 @@ def render(
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     modalities = sorted({m for results in collected for m in results.modalities})
-    colours = {modality: number % 4 for number, modality in enumerate(modalities)}
+    colours = colours_of(modalities)
     sections = [
         _section(number, results, [row for row in table if row.dataset == results.dataset],
                  settings, colours)

@@ -21,6 +21,15 @@ def check_modalities(modalities: list[str], signed: bool) -> None:
             f"a modality gap needs two modalities or more; the features hold {modalities}; "
             "leave methods.from_warmup empty"
         )
+    check_signed(modalities, signed)
+
+
+def check_signed(modalities: list[str], signed: bool) -> None:
+    """Refuse a signed gap of other than two modalities.
+
+    Raises:
+        UserError: That it is.
+    """
     if signed and len(modalities) != 2:
         raise UserError(
             f"a signed gap is defined for two modalities, not for {len(modalities)}; "

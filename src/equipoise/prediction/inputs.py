@@ -94,7 +94,10 @@ def _below(path: Path, modalities: Mapping[str, Wanted]) -> Iterator[Clip]:
         return _manifest(inside, modalities) if inside.is_file() else _folder(path, modalities)
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
-    if path.suffix.lower() == ".csv" and not _readers(path, modalities):
+    columns = [one.column for one in modalities.values()]
+    if path.suffix.lower() == ".csv" and (
+        not _readers(path, modalities) or manifests.names_samples(path, columns)
+    ):
         return _manifest(path, modalities)
     return iter([_file(path, modalities)])
 

@@ -18,7 +18,7 @@ def run(job: Job, settings: Gap) -> None:
     """Write per-sample gaps and posteriors, the mixture fit, its picture and the balanced subset.
 
     Raises:
-        UserError: Fewer than two modalities, or files that do not belong together.
+        UserError: A signed gap of other than two modalities, or files that do not belong together.
     """
     import numpy as np
 
@@ -26,7 +26,7 @@ def run(job: Job, settings: Gap) -> None:
     from equipoise.gap.measure import measure
     from equipoise.gap.mixture import fit_mixture, posterior_imbalanced
     from equipoise.gap.plot import draw_histogram
-    from equipoise.gap.scores import check_modalities
+    from equipoise.gap.scores import check_signed
     from equipoise.gap.subset import balanced_subset
     from equipoise.store.inputs import open_inputs
     from equipoise.training.checkpoint import remove_finished
@@ -39,7 +39,8 @@ def run(job: Job, settings: Gap) -> None:
     device = pick_device(job.runtime.device)
     make_deterministic(device, job.threads)
     with open_inputs(job.dataset) as store:
-        check_modalities(sorted(store.modalities), settings.signed)
+        # One modality agrees with itself: gaps of 0, for the graph. Who reads them wants two.
+        check_signed(sorted(store.modalities), settings.signed)
         loaded = load_model(layout.warmup(job.dataset, seed)["model"].parent)
         split = read_split(layout.split(job.dataset)["split"], store.sample_ids)
         loaded.card.expect_split(split_digest(split, store.sample_ids))

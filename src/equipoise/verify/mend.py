@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise import layout
+from equipoise.data.published import COVERAGE
 from equipoise.verify.records import TAUGHT, Record, Records
 from equipoise.verify.stores import MISSING, Store
 
@@ -62,14 +63,24 @@ def _files(found: Found) -> Iterator[str]:
 def _mend_file(found: Found, record: Record | None, path: Path, state: str) -> str:
     name = shlex.quote(str(path))
     if record is None or not record.md5 or state.startswith(TAUGHT):
-        folder = ((record and record.voucher) or path).parent
-        if folder in _SHARED:
-            return f"rm -f {name} && snakemake --cores all"
-        return f"rm -r {shlex.quote(str(folder))} && snakemake --cores all"
+        made = (record and record.voucher) or path
+        if made.parent in _SHARED:
+            return f"rm -f {name} && {_make(path)}"
+        return f"rm -r {shlex.quote(str(made.parent))} && {_make(made)}"
     if not record.stored:
         return f"git checkout -- {name}"
     way = f"dvc {'checkout' if found.cached(record.md5) else 'pull'} {name}"
     return way if state == MISSING else f"rm -f {name} && {way}"
+
+
+def _make(path: Path) -> str:
+    """Return the command for that file and what depends on it.
+
+    It is named: plain ``snakemake`` misses no file of a job whose later results are there.
+    """
+    if path.name == COVERAGE:  # no output of the rule: stage download writes it where it must
+        path = path.with_name(layout.raw("")["checksums"].name)
+    return f"snakemake --cores all {shlex.quote(str(path))} all"
 
 
 def _objects(found: Found, store: Store) -> Iterator[str]:
