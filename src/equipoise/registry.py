@@ -282,6 +282,10 @@ def costs() -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
+def _times(number: int) -> str:
+    return f"{number} modality" if number == 1 else f"{number} modalities"
+
+
 def _count(least: int, most: int | None) -> str:
     if most is None:
         return f"{least} or more"
@@ -324,7 +328,7 @@ def expect_modalities(key: str, modalities: Sequence[str], where: str) -> None:
     fewest, most = methods()[name].modalities
     if len(modalities) < fewest or (most is not None and len(modalities) > most):
         raise ValueError(
-            f"{where} has {len(modalities)} modalities ({', '.join(modalities) or 'none'}), "
+            f"{where} has {_times(len(modalities))} ({', '.join(modalities) or 'none'}), "
             f"{name!r} works with {_count(fewest, most)}; leave the method out"
         )
 

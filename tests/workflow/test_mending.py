@@ -27,3 +27,13 @@ def test_a_file_that_only_an_earlier_job_makes_is_made_again(copy, path, voucher
     copy.run("sh", "-c", command)
     assert job in copy.jobs(), command
     assert copy.nothing_to_do()
+
+
+def test_a_table_that_nobody_committed_is_made_again(copy):
+    table = layout.compare()["table"]
+    copy.git("rm", "--quiet", str(table))
+    records = Records([Record(table, md5="0")], {}, {})
+    (line,) = mend.lines(mend.Found(records, {table: MISSING}, [], {}))
+    copy.run("sh", "-c", line.partition("; mend: ")[2].replace("--cores all", "--cores 2"))
+    assert copy.nothing_to_do()
+    assert (copy.folder / table).exists()

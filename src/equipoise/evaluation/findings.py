@@ -174,10 +174,10 @@ def at_chance(results: DatasetResults) -> list[str]:
         )
         if best <= limit:
             said.append(
-                f"At chance: {modality} alone reaches {percent(best)} % at best, and always "
-                f"answering the most frequent class {percent(chance)} %. What is stored of it, or "
-                "its encoder, does not fit: look at the samples below and at its settings before "
-                "anything is said about balance."
+                f"At chance: {modality} alone reaches {percent(best)} % at best, always answering "
+                f"the most frequent class {percent(chance)} %, by luck up to {percent(limit)} %. "
+                "What is stored of it, or its encoder, does not fit: look at the samples below and "
+                "at its settings before anything is said about balance."
             )
     return said
 
@@ -209,8 +209,9 @@ def gap_problems(results: DatasetResults) -> list[str]:
     if results.missing_gaps:
         said.append(f"Missing: the files of stage gap of seeds {_list(results.missing_gaps)}.")
     if low := undertrained(fit_quality(results)):
+        verb = "is" if len(low) == 1 else "are each"
         said.append(
-            f"Undertrained: after the warm-up, {_list(low)} is below {100 * UNDERTRAINED:g} % "
+            f"Undertrained: after the warm-up, {_list(low)} {verb} below {100 * UNDERTRAINED:g} % "
             "on its own training clips; the gap then says little about balance."
         )
     unsure = [seed for seed, gap in results.gaps.items() if not gap.fit["identifiable"]]

@@ -68,7 +68,8 @@ def _mend_file(found: Found, record: Record | None, path: Path, state: str) -> s
             return f"rm -f {name} && {_make(path)}"
         return f"rm -r {shlex.quote(str(made.parent))} && {_make(made)}"
     if not record.stored:
-        return f"git checkout -- {name}"
+        # Git need not have it: `dvc repro` alone commits nothing.
+        return f"git checkout -- {name} || (rm -f {name} && {_make(path)})"
     way = f"dvc {'checkout' if found.cached(record.md5) else 'pull'} {name}"
     return way if state == MISSING else f"rm -f {name} && {way}"
 
