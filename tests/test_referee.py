@@ -88,7 +88,7 @@ def test_real_data_have_the_settings_that_were_found_for_them(study, name, overl
 
 
 @pytest.mark.parametrize(
-    ("part", "datasets"), [("small", ["emoji", "utd_mhad"]), ("frozen", ["emoji"])]
+    ("part", "datasets"), [("small", ["emoji", "utd_mhad", "keypad"]), ("frozen", ["emoji"])]
 )
 def test_a_part_is_a_part(study, part, datasets):
     small = load(ROOT / f"configs/referee-{part}.yaml")

@@ -11,6 +11,7 @@ from equipoise import layout, vouch
 from equipoise.audit.result import audit
 from equipoise.audit.samples import Samples
 from equipoise.data.manifest import Column, Manifest, Row
+from equipoise.evaluation.report import _title
 from equipoise.modalities.base import Trace
 from equipoise.stages import compare
 from equipoise.stages.job import Job
@@ -337,3 +338,11 @@ def test_several_data_sets_have_ranks_and_one_has_none():
             assert one["worst_difference"] == min(of_key)
             parts = [one[f"{word}_baseline"] for word in ("worse_than", "same_as", "better_than")]
             assert sum(parts) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("datasets", "named"),
+    [(["a"], "on a"), (["a", "b"], "on a and b"), (["a", "b", "c"], "on a, b and c")],
+)
+def test_the_title_names_all_data_sets(datasets, named):
+    assert _title(datasets).endswith(named)

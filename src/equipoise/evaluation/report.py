@@ -102,7 +102,8 @@ def render(
 
 
 def _title(datasets: Sequence[str]) -> str:
-    return f"How balanced training compares on {' and '.join(datasets)}"
+    *others, last = datasets
+    return f"How balanced training compares on {', '.join(others)}{' and ' * bool(others)}{last}"
 
 
 def _facts(settings: CompareJob) -> str:
