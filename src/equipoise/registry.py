@@ -329,7 +329,7 @@ def expect_modalities(key: str, modalities: Sequence[str], where: str) -> None:
     if len(modalities) < fewest or (most is not None and len(modalities) > most):
         raise ValueError(
             f"{where} has {_times(len(modalities))} ({', '.join(modalities) or 'none'}), "
-            f"{name!r} works with {_count(fewest, most)}; leave the method out"
+            f"{name!r} works with {_count(fewest, most)} modalities; leave the method out"
         )
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import traceback
 from importlib import import_module
 from itertools import combinations
 from pathlib import Path
@@ -13,18 +14,28 @@ import toy_data
 from scipy.special import log_softmax
 from settings import ROWS
 from stops import count_steps, send_at
+from torch.utils._python_dispatch import TorchDispatchMode
 from toy_data import contents, history
 
 from equipoise import layout, registry
 from equipoise.errors import Stopped, UserError
 from equipoise.params import Train
 from equipoise.store.features import FeatureStore
+from equipoise.training import job
 from equipoise.training.inference import load_model, predict
 from equipoise.training.loop import Trainer
 
 every = pytest.mark.parametrize("row", ROWS, ids=[row.key for row in ROWS])
 MODALITIES = [("video",), ("audio", "video"), ("audio", "image", "video")]
 LONG = Train(epochs=10, batch_size=16, learning_rate=5e-3)
+#: Operations whose result the program needs to go on.
+WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero", "_unique2")
+#: Function that may look at a number, and why it is none of a device.
+LOOKS = {
+    "label_frequencies": "on a CPU torch's one_hot checks the labels; on a GPU it does not",
+    "_applied": "a die, cast on the CPU",
+    "prioritise": "the factors of a ranking, kept on the CPU",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +76,7 @@ def test_trains_with_any_number_of_modalities_or_refuses_before_training(row, mo
     prepare(row, modalities)
     fewest = registry.methods()[registry.method_of(row.key)[0]].modalities[0]
     if len(modalities) < fewest:
-        with pytest.raises(UserError, match=f"works with {fewest} or more"):
+        with pytest.raises(UserError, match=f"works with {fewest} or more modalities"):
             toy_data.run_train(row.key, row.options, row.warm)
         assert not layout.state("train").exists()
         return
@@ -210,3 +221,41 @@ def test_predicts_without_any_modalities_but_one(row, monkeypatch):
             if loaded.card.fusion == "late" and len(present) == 1 and not guess:
                 alone = log_softmax(found.modality_logits[present[0]], axis=1)
                 np.testing.assert_allclose(log_softmax(found.logits, axis=1), alone, atol=1e-5)
+
+
+class Looks(TorchDispatchMode):
+    """Notes the function of ours in which a number is looked at."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.name().removeprefix("aten::").split(".")[0] in WAITS:
+            ours = [f for f in traceback.extract_stack() if "/equipoise/" in f.filename]
+            self.found.add(ours[-1].name)
+        return func(*args, **(kwargs or {}))
+
+
+@every
+def test_a_step_waits_for_no_device(row, monkeypatch):
+    """It asks for no number: on a GPU the program would wait for it, in every step."""
+    # AdamW counts its steps in tensors of the CPU, and looks at them.
+    train = Train(epochs=4, batch_size=36, learning_rate=5e-3, optimizer="sgd")
+    prepare(row, train=train)
+    create, looks = job.create, Looks()
+
+    def watched(*arguments):
+        method = create(*arguments)
+        step = method.train_step
+
+        def train_step(batch):
+            with looks:
+                return step(batch)
+
+        method.train_step = train_step
+        return method
+
+    monkeypatch.setattr(job, "create", watched)
+    toy_data.run_train(row.key, row.options, row.warm, train=train)
+    assert looks.found <= LOOKS.keys()

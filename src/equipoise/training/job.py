@@ -164,10 +164,8 @@ def _make_run(
     expect_right(in_format(model, train.precision), data, train, first)
     share(model.encoders, world)
     if start.teacher is not None:
-        cards, digest = (
-            modality_cards(data, settings, store),
-            split_digest(data.splits, data.sample_ids),
-        )
+        cards = modality_cards(data, settings, store)
+        digest = split_digest(data.splits, data.sample_ids)
         expect_same(start.teacher.card, cards, settings.model.features, data.classes, digest)
         freeze(start.teacher, device, world)
     return Run(
