@@ -123,7 +123,8 @@ def test_what_gives_wrong_numbers_is_never_taken(monkeypatch):
 def test_a_choice_made_where_bf16_is_right_is_refused_where_it_is_wrong(monkeypatch):
     monkeypatch.setattr(network, "Conv2d", nn.Conv2d)
     measured_by(monkeypatch, fp32=2.0, bf16=1.0, bf16_channels_last=2.0)
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
+    right = Faulty(lambda x: x)
+    with right, monkeypatch.context() as patch, pytest.raises(Stopped):
         send_at(patch, "step", 3)
         toy_data.run_train("joint", train=AUTO)
     with Faulty(), pytest.raises(UserError, match="bf16 gives wrong numbers on this CPU"):
