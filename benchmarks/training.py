@@ -23,7 +23,7 @@ from torch.nn import functional
 from workload import SIZES, make_method, make_run
 
 from equipoise.methods.base import Batch, head_loss
-from equipoise.training.auto_precision import CANDIDATES
+from equipoise.training.auto_precision import CANDIDATES, NAME, settled
 from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.device import autocast, make_deterministic, pick_device
 from equipoise.training.loop import Trainer
@@ -62,6 +62,16 @@ def time_bare(run: Run, batches: list[Batch]) -> float:
     return clock(run.device) - begin
 
 
+def choose(size: str, samples: int, device: torch.device, method: str) -> str:
+    """Return what ``train.precision: auto`` takes, and print what it measured."""
+    run = make_run(size, samples, device, "fp32", make_method(method))
+    with tempfile.TemporaryDirectory() as folder:
+        asked = run.settings.model_copy(update={"precision": "auto"})
+        chosen = settled(run.model, run.data, asked, (0, 1), Path(folder)).precision
+        print(f"auto: {Path(folder, NAME).read_text().strip()}")
+    return chosen
+
+
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="demo")
@@ -69,7 +79,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", choices=CANDIDATES, default="fp32")
+    parser.add_argument("--precision", choices=(*CANDIDATES, "auto"), default="fp32")
     parser.add_argument(
         "--method", default="joint-concat", help="of the loop; the bare step: joint"
     )
@@ -83,6 +93,8 @@ def main() -> None:
     device = pick_device(chosen.device)
     make_deterministic(device, chosen.threads)
     method = make_method(chosen.method)
+    if chosen.precision == "auto":
+        chosen.precision = choose(chosen.size, chosen.samples, device, chosen.method)
     run = make_run(chosen.size, chosen.samples, device, chosen.precision, method)
     if chosen.compile:
         for encoder in run.model.encoders.values():

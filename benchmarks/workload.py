@@ -49,6 +49,14 @@ SIZES["crema_d_one_frame"] = {
         "video": {"kind": "frames", "pick": {"even": 1}, "size": 224},
     },
 }
+# As the released program of LFM reads it: 20 s of sound, 257 x 1250.
+SIZES["lfm"] = {
+    **SIZES["crema_d"],
+    "modalities": {
+        "audio": {"kind": "sound", "rate": 22050, "seconds": 20.0, "n_fft": 512, "hop": 353},
+        "video": SIZES["crema_d_one_frame"]["modalities"]["video"],
+    },
+}
 
 
 class Store:
