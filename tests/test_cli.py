@@ -44,6 +44,14 @@ def test_apply_without_an_overlay_leaves_the_file_and_its_comments(tmp_path, mon
     assert (tmp_path / "params.yaml").read_bytes() == kept
 
 
+@pytest.mark.parametrize(("verb", "missing"), [("params", "task"), ("predict", "--model")])
+def test_what_may_be_left_out_is_not_called_missing(verb, missing, capsys):
+    with pytest.raises(SystemExit):
+        cli.main([verb])
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told == f"equipoise {verb}: error: the following arguments are required: {missing}"
+
+
 def test_extract_before_download_names_the_stage(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     settings = '{"extract": {}, "modalities": {}}'

@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("params", help="check params.yaml, print its schema, apply overlays")
     verb.add_argument("task", choices=["check", "schema", "apply"])
-    verb.add_argument("overlay", type=Path, nargs="*", help="overlay files")
+    verb.add_argument("overlay", type=Path, nargs="*", default=[], help="overlay files")
     verb.set_defaults(action=_params)
 
     for name, title in LISTS.items():

@@ -106,6 +106,13 @@ def test_broken_files_are_refused_in_one_line(tmp_path):
         load(tmp_path / "words.npy")
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".mat", ".h5", ".csv", ".parquet"])
+def test_a_missing_file_is_named_once(suffix, tmp_path):
+    with pytest.raises(MediaError) as caught:
+        load(tmp_path / f"a{suffix}")
+    assert str(caught.value) == f"a{suffix}: no such file"
+
+
 def test_axes_are_put_in_order_and_never_squeezed():
     assert np.array_equal(arranged(ARRAY, "cct", "tc"), ARRAY.transpose(2, 0, 1).reshape(4, 6))
     assert np.array_equal(arranged(ARRAY, "htw", "thwc"), ARRAY.transpose(1, 0, 2)[..., None])

@@ -50,6 +50,8 @@ def load(path: Path, key: str = "", columns: tuple[str, ...] = ()) -> NDArray[An
         MediaError: Not readable, no such array or column, or not of numbers.
     """
     suffix = path.suffix.lower()
+    if not path.exists():
+        raise MediaError(f"{path.name}: no such file")
     try:
         array = _table(path, columns) if suffix in TABLES else _array(path, suffix, key)
     except MediaError:

@@ -19,6 +19,7 @@ def add(verb: argparse.ArgumentParser) -> None:
         metavar="PATH",
         type=Path,
         nargs="*",
+        default=[],
         help="a file, a folder of them, or a manifest.csv (where each modality has a file)",
     )
     folder = "the folder of model.json and model.safetensors, wherever it is"
