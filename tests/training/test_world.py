@@ -14,10 +14,11 @@ import pytest
 import torch
 import toy_data
 from torch import nn
+from torch.distributed.launcher import api
 
 from equipoise import layout
 from equipoise.errors import TRY_AGAIN, ProcessError, UserError
-from equipoise.training import world
+from equipoise.training import launch, world
 from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.shares import share
 from equipoise.training.world import World
@@ -149,6 +150,22 @@ def test_when_one_process_is_killed_the_job_ends_and_can_be_continued(victim):
     process.send_signal(signal.SIGUSR1)
     process.communicate()
     assert process.returncode == TRY_AGAIN
+
+
+def test_processes_have_time_to_write_a_checkpoint(monkeypatch):
+    configs = []
+
+    def elastic_launch(config, program):
+        configs.append(config)
+        return lambda *arguments: None
+
+    monkeypatch.setenv("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "1")
+    monkeypatch.delenv("TORCH_ELASTIC_SHUTDOWN_TIMEOUT")
+    monkeypatch.setattr(api, "elastic_launch", elastic_launch)
+    assert launch.launch([], 2) == 0
+    (config,) = configs
+    # PyTorch 2.11 has no such setting.
+    assert getattr(config, "shutdown_timeout", 300) == launch.SECONDS_TO_STOP == 300
 
 
 @pytest.mark.slow

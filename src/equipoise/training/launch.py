@@ -10,7 +10,7 @@ from equipoise.errors import INTERRUPTED, TRY_AGAIN
 
 SIGNALS = "SIGTERM,SIGUSR1,SIGINT,SIGHUP"
 SECONDS_TO_STOP = 300
-"""How long the processes may take to write a checkpoint after a signal."""
+"""How long the processes may take to write a checkpoint after a signal (PyTorch 2.11: 30)."""
 
 
 def launched() -> bool:
@@ -29,6 +29,8 @@ def launch(arguments: Sequence[str], processes: int) -> int:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    # By the environment, as PyTorch 2.11 knows no such argument of LaunchConfig.
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(SECONDS_TO_STOP))
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -38,7 +40,6 @@ def launch(arguments: Sequence[str], processes: int) -> int:
         rdzv_endpoint="localhost:0",
         max_restarts=0,
         signals_to_handle=SIGNALS,
-        shutdown_timeout=SECONDS_TO_STOP,
     )
     try:
         elastic_launch(config, sys.executable)("-m", "equipoise.cli", *arguments)
