@@ -1,5 +1,6 @@
 """Several processes for one job: shares, agreement, signals, errors."""
 
+import glob
 import itertools
 import json
 import os
@@ -97,7 +98,8 @@ def start_command(epochs):
 
 def wait_for_checkpoint(process):
     deadline = time.monotonic() + 1800
-    while not list(layout.state("train").rglob("checkpoint.json")):
+    # Not rglob, which is an error where an old checkpoint goes while it looks.
+    while not glob.glob(f"{layout.state('train')}/**/checkpoint.json", recursive=True):  # noqa: PTH207
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.2)
 
