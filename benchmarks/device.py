@@ -20,13 +20,11 @@ from pathlib import Path
 
 import torch
 from training import time_loop
-from workload import SIZES, make_method, make_run
+from workload import SIZES, make_method, make_run, make_trainer
 
 from equipoise import registry
 from equipoise.training.auto_precision import CANDIDATES
-from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.device import make_deterministic, pick_device
-from equipoise.training.loop import Trainer
 
 EPOCHS = 3
 SAMPLES_OF_CREMA_D = 6698
@@ -37,10 +35,8 @@ def epochs(chosen: argparse.Namespace, device: torch.device, name: str) -> Itera
     """Train a method; yield the seconds of each epoch, and a digest of its weights after it."""
     method = make_method(name)
     run = make_run(chosen.size, chosen.samples, device, chosen.precision, method)
-    method.attach(run.model, {})
-    method.setup(run)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(run, method, Checkpoints(Path(folder), 3600.0))
+        trainer = make_trainer(run, method, Path(folder))
         for epoch in range(1, EPOCHS + 1):
             seconds = time_loop(trainer, epoch)
             digest = hashlib.sha256()
@@ -76,12 +72,11 @@ def main() -> None:
     logging.disable(logging.WARNING)
     device = pick_device(chosen.device)
     make_deterministic(device, 1)
-    alone = [
+    names = chosen.methods or [
         name
         for name, info in registry.methods().items()
-        if not (info.needs_warmup or info.needs_teacher)
+        if not (info.needs_warmup or info.needs_teacher or name == "joint")
     ]
-    names = chosen.methods or [name for name in alone if name != "joint"]
     joint = 0.0
     for name in ("joint", *names):
         seconds, said = measure(chosen, device, name)

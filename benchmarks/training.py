@@ -20,11 +20,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional
-from workload import SIZES, make_method, make_run
+from workload import SIZES, make_method, make_run, make_trainer
 
 from equipoise.methods.base import Batch, head_loss
 from equipoise.training.auto_precision import CANDIDATES, NAME, settled
-from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.device import autocast, make_deterministic, pick_device
 from equipoise.training.loop import Trainer
 from equipoise.training.run import Run
@@ -101,10 +100,8 @@ def main() -> None:
             encoder.compile()
     rows = np.arange(chosen.samples)
     batches = list(run.data.shuffled(rows, run.settings.batch_size, (0, 1)))
-    method.attach(run.model, {})
-    method.setup(run)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(run, method, Checkpoints(Path(folder), 3600.0))
+        trainer = make_trainer(run, method, Path(folder))
         times = {"bare": [], "loop": []}
         for epoch in itertools.count(1):
             bare, loop = time_bare(run, batches), time_loop(trainer, epoch)

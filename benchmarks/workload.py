@@ -1,5 +1,6 @@
 """Training jobs of stated sizes on random features in memory, for the benchmarks."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from equipoise.modalities.base import reader
 from equipoise.models.build import build_model
 from equipoise.params import Encoder, Train
 from equipoise.registry import without
+from equipoise.training.checkpoint import Checkpoints
 from equipoise.training.data import Data
 from equipoise.training.device import in_format
+from equipoise.training.loop import Trainer
 from equipoise.training.run import Run, make_optimizer, parameter_groups
 
 Table = dict[str, Any]
@@ -118,6 +121,13 @@ def make_run(
     in_format(model, precision)
     optimizer = make_optimizer(parameter_groups(model), settings)
     return Run(model, optimizer, data, settings, device, 0, 1, 10**6)
+
+
+def make_trainer(run: Run, method: Method[Any], folder: Path) -> Trainer:
+    """Return the loop of a run whose model the method has not seen yet; checkpoints in a folder."""
+    method.attach(run.model, {})
+    method.setup(run)
+    return Trainer(run, method, Checkpoints(folder, 3600.0))
 
 
 def make_method(key: str, options: dict[str, Any] | None = None) -> Method[Any]:

@@ -35,12 +35,12 @@ class Faulty(TorchDispatchMode):
         self.spoiled, self.where, self.hits = spoiled, where, 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        name = function._schema.name.removeprefix("aten::")
-        if name not in STRIDE or args[0].dtype != torch.bfloat16 or kwargs:
-            return function(*args, **(kwargs or {}))
+        name, options = function._schema.name.removeprefix("aten::"), kwargs or {}
+        if name not in STRIDE or args[0].dtype != torch.bfloat16:
+            return function(*args, **options)
         stride = args[STRIDE[name]][-1]
-        found = function(*tree_map(as_type(torch.float32), args))  # right on every CPU
-        found = tree_map(as_type(torch.bfloat16), found)
+        right = function(*tree_map(as_type(torch.float32), args), **options)  # on every CPU
+        found = tree_map(as_type(torch.bfloat16), right)
         columns = (found if name == "convolution" else args[0]).shape[-1]
         if name != self.where or columns > 1 or stride == 1:
             return found
